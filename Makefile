@@ -1,0 +1,46 @@
+# The two commands of the course are `make run` and `make test`; both make .venv first.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/ready
+
+.PHONY: help run test test-slow lab lint lessons check outputs
+help:
+	@echo "make run        lesson 1 from start to end: digits in runs/lesson01/"
+	@echo "make test       unit tests, and every notebook in the short profile"
+	@echo "make test-slow  what takes longer: real downloads"
+	@echo "make lab        JupyterLab in notebooks/"
+	@echo "for authors:    make lessons | check | outputs | lint"
+
+run: $(READY)
+	$(PY) -m course_utils run 01 --out runs/lesson01
+
+test: $(READY)
+	$(PY) -m pytest --nbval
+
+test-slow: $(READY)
+	$(PY) -m pytest -m slow tests
+
+lab: $(READY)
+	$(PY) -m jupyterlab --notebook-dir=notebooks
+
+lint: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+# Both editions from solutions/*.py; executes nothing.
+lessons: $(READY)
+	$(PY) -m course_utils lessons build
+
+# Fails where notebooks have drifted from their source.
+check: $(READY)
+	$(PY) -m course_utils lessons check
+
+# Executes the solved editions: outputs, figures, measured minutes.
+outputs: $(READY)
+	$(PY) -m course_utils lessons outputs
+
+$(READY): requirements.txt requirements-test.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --editable ".[test]"
+	@touch $(READY)

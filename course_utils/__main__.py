@@ -1,0 +1,57 @@
+"""The command line: `python -m course_utils doctor | run | lessons`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0 when all is well."""
+    options = _parse(arguments)
+    if options.command == "doctor":
+        from . import doctor
+
+        return 0 if doctor.examine() else 1
+
+    from . import authoring  # late: students have no need of what it is made from
+
+    try:
+        if options.command == "run":
+            authoring.run_lesson(options.lesson, options.out)
+        elif options.action == "build":
+            authoring.build_lessons(numbers=options.lessons)
+        elif options.action == "outputs":
+            authoring.execute_lessons(numbers=options.lessons, profile=options.profile)
+        else:
+            return _report(authoring.check_lessons(numbers=options.lessons))
+    except authoring.LessonError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _report(problems: Sequence[str]) -> int:
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"{len(problems)} problems" if problems else "lessons and notebooks agree")
+    return 1 if problems else 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m course_utils", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("doctor", help="is this machine ready? an [OK] or [FAIL] line each")
+    run = commands.add_parser("run", help="execute a solved lesson; keep notebook, HTML, samples")
+    run.add_argument("lesson", help="its number, such as 01")
+    run.add_argument("--out", required=True, help="the folder to leave them in")
+    lessons = commands.add_parser("lessons", help="for authors: make or check the notebooks")
+    lessons.add_argument("action", choices=("build", "check", "outputs"))
+    lessons.add_argument("lessons", nargs="*", help="numbers; all lessons if none is given")
+    lessons.add_argument("--profile", choices=("short", "cpu", "gpu"), help="for `outputs`")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""What `make check` asks: notebooks that fit their source, and lessons that fit the house."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from nbformat import NotebookNode
+
+from .editions import hash_code, hash_outputs, make_edition, read_saved, to_bytes
+from .sources import BEGIN, Cell, Lesson, LessonError, find_checks, find_lessons, read_cells
+
+LONGEST_CELL = 40
+LONG_CELL, SHARE_BELOW_LONG = 20, 0.9
+TYPICAL_CELL = (3, 8)
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def check_lessons(
+    root: Path | str | None = None,
+    numbers: Collection[str] = (),
+    references: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Everything that has drifted or breaks a rule, a line each; empty when all is well.
+
+    `references` maps an exercise ("01.3") to an object whose `.reference` is its right answer;
+    left out, it is the course's own `EXERCISES`.
+    """
+    lessons = find_lessons(root, numbers)
+    if not lessons:
+        return ["solutions/: there is no lesson (NN_name.py)"]
+    if references is None:
+        from ..exercises import EXERCISES  # late: building a lesson does not need them
+
+        references = EXERCISES
+    problems = [] if numbers else list(_find_orphans(lessons))
+    for lesson in lessons:
+        try:
+            cells = [cell for cell in read_cells(lesson) if cell.kind == "code"]
+            problems += _check_notebooks(lesson)
+            problems += _check_sizes(lesson, cells)
+            problems += compare_answers(lesson, cells, references)
+        except LessonError as error:
+            problems.append(str(error))
+    return problems
+
+
+def compare_answers(
+    lesson: Lesson, cells: list[Cell], references: Mapping[str, Any]
+) -> Iterator[str]:
+    """Where the answers in a lesson's code cells and the references of its checks part company."""
+    asked = set()
+    for before, cell in zip([None, *cells], cells, strict=False):
+        for name, exercise in find_checks(cell):
+            asked.add(exercise)
+            home = next((c for c in (cell, before) if c and _find_definition(c.tree, name)), None)
+            if exercise not in references:
+                yield f"{cell.where()}: course_utils.exercises knows no exercise {exercise}"
+            elif home is None:
+                yield f"{cell.where()}: no `{name}` to check in this cell or the one before"
+            elif BEGIN not in home.text:
+                yield f"{home.where()}: `{name}` stands in both editions: no '{BEGIN}' in its cell"
+            elif not _is_same(_find_definition(home.tree, name), references[exercise].reference):
+                yield f"{home.where()}: `{name}` is not the reference of exercise {exercise}"
+    for exercise in references:
+        if exercise.startswith(f"{lesson.number}.") and exercise not in asked:
+            yield f"{lesson.show(lesson.source)}: no cell checks exercise {exercise}"
+
+
+def _check_notebooks(lesson: Lesson) -> Iterator[str]:
+    for edition, path in (("student", lesson.student), ("solved", lesson.solved)):
+        name, wanted = lesson.show(path), make_edition(lesson, edition)
+        if not path.is_file():
+            yield f"{name}: missing; run `make lessons`"
+        elif path.read_bytes() != to_bytes(wanted):
+            yield (
+                f"{name}: {_first_difference(wanted, path)} is not what "
+                f"{lesson.show(lesson.source)} makes (edited by hand, or the source went on); "
+                "run `make lessons`"
+            )
+    if lesson.solved.is_file():
+        yield from _check_outputs(lesson)
+
+
+def _check_outputs(lesson: Lesson) -> Iterator[str]:
+    name, notebook = lesson.show(lesson.solved), make_edition(lesson, "solved")
+    executed = notebook.metadata.course.get("executed")
+    if not executed:
+        yield f"{name}: no outputs yet; run `make outputs`"
+    elif executed.get("code_sha256") != hash_code(lesson):
+        yield f"{name}: outputs are older than their source; run `make outputs`"
+    elif executed.get("outputs_sha256") != hash_outputs(notebook, executed):
+        yield f"{name}: outputs are not those of a run (edited by hand?); run `make outputs`"
+
+
+def _check_sizes(lesson: Lesson, cells: list[Cell]) -> Iterator[str]:
+    lengths = [len(cell.editions["solved"].splitlines()) for cell in cells]
+    for cell, length in zip(cells, lengths, strict=True):
+        if length > LONGEST_CELL:
+            yield f"{cell.where()}: {length} lines; no code cell goes over {LONGEST_CELL}"
+    if not lengths:
+        return
+    share, typical = sum(n < LONG_CELL for n in lengths) / len(lengths), median(lengths)
+    name, (low, high) = lesson.show(lesson.source), TYPICAL_CELL
+    if share < SHARE_BELOW_LONG:
+        yield f"{name}: {share:.0%} of its code cells are under {LONG_CELL} lines; 90% should be"
+    if not low <= typical <= high:
+        yield f"{name}: its median code cell has {typical:g} lines; it should be {low} to {high}"
+
+
+def _find_orphans(lessons: list[Lesson]) -> Iterator[str]:
+    made = {path for lesson in lessons for path in (lesson.student, lesson.solved)}
+    root = lessons[0].root
+    for path in sorted([*root.glob("notebooks/*.ipynb"), *root.glob("solutions/*.ipynb")]):
+        if path not in made:
+            yield f"{path.relative_to(root).as_posix()}: no source makes it; delete it"
+
+
+def _first_difference(wanted: NotebookNode, path: Path) -> str:
+    """Which cell to look at, for the message; the bytes have the last word."""
+    found = read_saved(path)
+    if found is None:
+        return "the file (it cannot be read as a notebook)"
+    for mine, other in zip(wanted.cells, found.cells, strict=False):
+        if mine != other:
+            return f"cell {mine.id}"
+    return "the file"
+
+
+def _find_definition(tree: ast.Module, name: str) -> _Definition | None:
+    """The last `def` or `class` of that name at the cell's own level."""
+    found = [node for node in tree.body if isinstance(node, _Definition) and node.name == name]
+    return found[-1] if found else None
+
+
+def _is_same(answer: _Definition, reference: Any) -> bool:
+    """Whether two definitions are the same program, comments and docstrings aside."""
+    source = textwrap.dedent(inspect.getsource(reference))
+    return _to_text(answer) == _to_text(ast.parse(source).body[0])
+
+
+def _to_text(definition: ast.stmt) -> str:
+    copy = ast.parse(ast.unparse(definition)).body[0]
+    for node in ast.walk(copy):
+        if isinstance(node, _Definition) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(copy)

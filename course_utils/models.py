@@ -1,0 +1,211 @@
+"""Every network of the course, and what is needed to build and describe one.
+
+Images are float tensors `(N, C, H, W)` in [-1, 1]; latent vectors ("noise") are `(N, dim)`.
+The pairs follow the assignment on generative models of Stanford's CS231n in their layers, so
+that parameter counts can be compared; the DCGAN pair goes back to Radford et al. 2015
+(arXiv 1511.06434).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import torch
+from torch import Tensor, nn
+
+from .settings import fork_random
+from .validation import need_choice, need_count, need_module, need_tensor
+
+IMAGE_SHAPE = (1, 28, 28)  # one MNIST digit: channels, height, width
+PIXELS = 28 * 28
+LEAK = 0.01  # the slope of every LeakyReLU in the pairs below
+TOO_LARGE = 16  # for a pixel: noise may be added to [-1, 1], but this is [0, 255] left unscaled
+
+
+class ToVector(nn.Module):
+    """`(N, 784)` or `(N, 1, 28, 28)` -> `(N, 784)`. Anything else is a `ValueError`."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return _expect_digits(images).reshape(-1, PIXELS)
+
+
+class ToImage(nn.Module):
+    """`(N, 784)` or `(N, 1, 28, 28)` -> `(N, 1, 28, 28)`. Anything else is a `ValueError`."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return _expect_digits(images).reshape(-1, *IMAGE_SHAPE)
+
+
+class Latent(nn.Module):
+    """Passes latent vectors `(N, dim)` on, and says what is wrong with anything else."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return need_tensor(noise, "noise", shape=(None, self.dim))
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+def build_discriminator() -> nn.Sequential:
+    """The MLP discriminator: digits in, one logit each `(N, 1)` out. 267,009 parameters."""
+    return nn.Sequential(
+        ToVector(),
+        nn.Linear(PIXELS, 256),
+        nn.LeakyReLU(LEAK),
+        nn.Linear(256, 256),
+        nn.LeakyReLU(LEAK),
+        nn.Linear(256, 1),
+    )
+
+
+def build_generator(noise_dim: int = 96) -> nn.Sequential:
+    """The MLP generator: noise `(N, noise_dim)` in, digits `(N, 1, 28, 28)` in [-1, 1] out.
+
+    1,858,320 parameters at `noise_dim=4`, and 1,024 more for each further dimension.
+    """
+    return nn.Sequential(
+        Latent(need_count(noise_dim, "noise_dim")),
+        nn.Linear(noise_dim, 1024),
+        nn.ReLU(),
+        nn.Linear(1024, 1024),
+        nn.ReLU(),
+        nn.Linear(1024, PIXELS),
+        nn.Tanh(),
+        ToImage(),
+    )
+
+
+def build_dc_classifier() -> nn.Sequential:
+    """The convolutional discriminator with max pooling: digits in, `(N, 1)` logits out.
+
+    1,102,721 parameters. Sides: 28 -conv 5-> 24 -pool-> 12 -conv 5-> 8 -pool-> 4.
+    """
+    return nn.Sequential(
+        ToImage(),
+        nn.Conv2d(1, 32, kernel_size=5),
+        nn.LeakyReLU(LEAK),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, kernel_size=5),
+        nn.LeakyReLU(LEAK),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64 * 4 * 4, 64 * 4 * 4),
+        nn.LeakyReLU(LEAK),
+        nn.Linear(64 * 4 * 4, 1),
+    )
+
+
+def build_dc_generator(noise_dim: int = 96) -> nn.Sequential:
+    """The convolutional generator with batch norm: noise in, `(N, 1, 28, 28)` in [-1, 1] out.
+
+    6,580,801 parameters at `noise_dim=4`, and 1,024 more for each further dimension.
+    Sides: 7 -transposed conv 4, stride 2-> 14 -the same-> 28.
+    """
+    return nn.Sequential(
+        Latent(need_count(noise_dim, "noise_dim")),
+        nn.Linear(noise_dim, 1024),
+        nn.ReLU(),
+        nn.BatchNorm1d(1024),
+        nn.Linear(1024, 128 * 7 * 7),
+        nn.ReLU(),
+        nn.BatchNorm1d(128 * 7 * 7),
+        nn.Unflatten(1, (128, 7, 7)),
+        nn.ConvTranspose2d(128, 64, kernel_size=4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.BatchNorm2d(64),
+        nn.ConvTranspose2d(64, 1, kernel_size=4, stride=2, padding=1),
+        nn.Tanh(),
+        ToImage(),
+    )
+
+
+def initialize_weights(module: nn.Module) -> None:
+    """Xavier-uniform weights and zero biases for one layer: use as `G.apply(initialize_weights)`.
+
+    Touches `Linear` and the convolutions, leaves every other layer alone. Source: Glorot and
+    Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks".
+    """
+    need_module(module, "module")
+    if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def sample_noise(
+    batch_size: int,
+    dim: int,
+    kind: str = "uniform",
+    device: torch.device | str | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Latent vectors `(batch_size, dim)`.
+
+    Args:
+        batch_size: how many vectors.
+        dim: how long each is.
+        kind: "uniform" in [-1, 1), or "normal" with mean 0 and standard deviation 1.
+        device: where to draw them; the CPU if not given.
+        generator: the source of randomness; torch's global one if not given.
+    """
+    shape = need_count(batch_size, "batch_size"), need_count(dim, "dim")
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator: expected a torch.Generator, got {type(generator).__name__}")
+    if need_choice(kind, "kind", ("uniform", "normal")) == "normal":
+        return torch.randn(shape, device=device, generator=generator)
+    noise = torch.rand(shape, device=device, generator=generator)
+    return noise.mul_(2).sub_(1)
+
+
+def count_params(model: nn.Module) -> int:
+    """How many numbers training can change: the sizes of all parameters, added up."""
+    need_module(model, "model")
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def summarize(model: nn.Module, input_size: tuple[int, ...]) -> None:
+    """Print torchsummary's table of layers for one input of shape `input_size`.
+
+    torchsummary runs the model on random input, as a batch of 2. A deep copy takes that run, so
+    the batch-norm statistics and hooks of yours, and the random state, stay as they are.
+
+    Args:
+        model: the network.
+        input_size: the shape of one input without the batch: `(1, 28, 28)`, or `(96,)` for G.
+    """
+    import copy
+
+    import torchsummary
+
+    need_module(model, "model")
+    if not isinstance(input_size, (tuple, list)):
+        raise TypeError(f"input_size: expected a shape such as (1, 28, 28), got {input_size!r}")
+    sizes = tuple(need_count(size, "input_size") for size in input_size)
+    guest = copy.deepcopy(model).cpu().float()
+    table = io.StringIO()
+    with fork_random(), contextlib.redirect_stdout(table):
+        torchsummary.summary(guest, sizes, device="cpu")
+    print(table.getvalue().strip())
+
+
+def _expect_digits(images: Tensor) -> Tensor:
+    """`images` if it is a float batch of 784 pixels each, in one of the two known shapes.
+
+    As in `need_tensor`, values are looked at on the CPU only.
+    """
+    need_tensor(images, "images")
+    if images.ndim not in (2, 4) or images.shape[1:] not in ((PIXELS,), IMAGE_SHAPE):
+        raise ValueError(
+            f"images: expected shape (N, 784) or (N, 1, 28, 28), got {tuple(images.shape)}"
+        )
+    if images.device.type == "cpu" and images.numel() and images.detach().abs().max() > TOO_LARGE:
+        raise ValueError(
+            f"images: expected floats in [-1, 1], got values up to {images.abs().max():.4g}; "
+            "if it is [0, 255], divide by 127.5 and subtract 1"
+        )
+    return images

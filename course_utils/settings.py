@@ -1,0 +1,129 @@
+"""The machine a lesson runs on: its device, its profile, its random state."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from .validation import need_choice, need_count
+
+PROFILES = ("short", "cpu", "gpu")
+MEASURED = Path(__file__).with_name("measured.json")  # written by `make outputs`
+
+T = TypeVar("T")
+
+
+def get_device() -> torch.device:
+    """The fastest device here: CUDA, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def get_profile() -> str:
+    """How much a lesson computes: `COURSE_PROFILE` if set, else "gpu" on a GPU, else "cpu".
+
+    "short" is for tests: every cell runs, nothing is learned.
+
+    Raises:
+        ValueError: `COURSE_PROFILE` holds another word.
+    """
+    chosen = os.environ.get("COURSE_PROFILE")
+    if chosen:
+        return need_choice(chosen, "COURSE_PROFILE", PROFILES)
+    return "cpu" if get_device().type == "cpu" else "gpu"
+
+
+def by_profile(*, short: T, cpu: T, gpu: T) -> T:
+    """The value for the present profile: `epochs = by_profile(short=1, cpu=10, gpu=50)`."""
+    return {"short": short, "cpu": cpu, "gpu": gpu}[get_profile()]
+
+
+def is_strict() -> bool:
+    """Whether an exercise that is wrong or empty stops the notebook (`COURSE_STRICT=1`)."""
+    return os.environ.get("COURSE_STRICT", "") not in ("", "0")
+
+
+def get_runs_folder() -> Path:
+    """Where runs are kept: `COURSE_RUNS` if set, else `runs` in the present folder."""
+    return Path(os.environ.get("COURSE_RUNS") or "runs")
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, NumPy and torch alike; `seed` is a whole number from 0 to 2**32 - 1."""
+    seed = need_count(seed, "seed", minimum=0)
+    if seed >= 2**32:
+        raise ValueError(f"seed: expected a number below 2**32 (NumPy's limit), got {seed}")
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+@contextmanager
+def fork_random(seed: int | None = None) -> Iterator[None]:
+    """Inside, draw as you like (from `seed`, if given); outside, no random state has moved."""
+    before = random.getstate(), np.random.get_state()
+    on_cuda = torch.cuda.is_available()
+    on_mps = torch.backends.mps.is_available()
+    torch_state = torch.get_rng_state()
+    device_state = torch.cuda.get_rng_state_all() if on_cuda else None
+    mps_state = torch.mps.get_rng_state() if on_mps else None
+    try:
+        if seed is not None:
+            set_seed(seed)
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        torch.set_rng_state(torch_state)
+        if on_cuda:
+            torch.cuda.set_rng_state_all(device_state)
+        if on_mps:
+            torch.mps.set_rng_state(mps_state)
+
+
+def describe_machine() -> str:
+    """One line: the device and the versions that matter."""
+    device = get_device()
+    if device.type == "cuda":
+        card = torch.cuda.get_device_properties(device)
+        what = f"{card.name}, {card.total_memory / 2**30:.0f} GB"
+    elif device.type == "mps":
+        what = "Apple GPU"
+    else:
+        what = f"CPU, {torch.get_num_threads()} threads"
+    return f"{what}; Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def start(lesson: str) -> None:
+    """Say where lesson `lesson` ("01") runs and how long it took where it was measured."""
+    if not isinstance(lesson, str):
+        raise TypeError(f"lesson: expected a name such as '01', got {lesson!r}")
+    profile = get_profile()
+    print(f"Lesson {lesson} on {describe_machine()}.")
+    print(f"Profile '{profile}': {expected_cost(lesson, profile)}.")
+    if profile == "cpu" and "COLAB_RELEASE_TAG" in os.environ:
+        print("No GPU was found: Runtime > Change runtime type > T4 GPU makes this faster.")
+
+
+def expected_cost(lesson: str, profile: str) -> str:
+    """The minutes and memory that a real run of the lesson took, as a phrase."""
+    measured = json.loads(MEASURED.read_text()) if MEASURED.is_file() else {}
+    cost = measured.get(lesson, {}).get(profile)
+    if cost is None:
+        return "not measured yet"
+    return (
+        f"{cost['minutes']:.1f} minutes and {cost['memory_gb']:.1f} GB of memory "
+        f"when measured on {cost['machine']}"
+    )

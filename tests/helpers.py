@@ -1,0 +1,68 @@
+"""What several test files share: one way to ask for a complaint, and mathematics done by hand."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import settings
+from torch import Tensor
+
+torch.set_num_threads(1)  # for tensors this small, threads that wait for each other are slower
+
+# For property tests: the same examples on every machine, and no time limit on any.
+steady = settings(max_examples=30, deadline=None, derandomize=True, database=None)
+
+
+def bad_inputs(*rows: tuple[str, Callable[[], Any], type[Exception], str, str]):
+    """Run the test once a row: (what is wrong, the call, the error, the argument, what came)."""
+    return pytest.mark.parametrize(
+        "call, error, name, got", [pytest.param(*row[1:], id=row[0]) for row in rows]
+    )
+
+
+def assert_complains(call: Callable[[], Any], error: type[Exception], name: str, got: str) -> None:
+    """`call` raises `error`, with the argument's name, what was expected, and what came."""
+    with pytest.raises(error) as caught:
+        call()
+    assert caught.type is error
+    pattern = rf"{re.escape(name)}: expected \S.*[,;] got .*{re.escape(got)}"
+    assert re.match(pattern, str(caught.value), flags=re.DOTALL), str(caught.value)
+
+
+def read_arguments(function: Callable) -> str:
+    """The arguments as a caller sees them, without the types: 'lr=0.001, *, seed=None'."""
+    signature = inspect.signature(function)
+    plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return str(inspect.Signature(plain))[1:-1]
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + exp(x)), written so that it stays finite: -log sigmoid(-x)."""
+    return x.clamp(min=0) + torch.log1p(torch.exp(-x.abs()))
+
+
+class HandAdam:
+    """Adam as its paper writes it (Kingma and Ba 2014, arXiv 1412.6980, algorithm 1)."""
+
+    def __init__(
+        self, parameters: Sequence[Tensor], lr: float, betas: tuple[float, float], eps: float = 1e-8
+    ) -> None:
+        self.parameters, self.lr, self.betas, self.eps = list(parameters), lr, betas, eps
+        self.first = [torch.zeros_like(p) for p in self.parameters]
+        self.second = [torch.zeros_like(p) for p in self.parameters]
+        self.t = 0
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor]) -> None:
+        self.t += 1
+        beta1, beta2 = self.betas
+        for index, (p, g) in enumerate(zip(self.parameters, gradients, strict=True)):
+            m = self.first[index] = beta1 * self.first[index] + (1 - beta1) * g
+            v = self.second[index] = beta2 * self.second[index] + (1 - beta2) * g**2
+            m_hat, v_hat = m / (1 - beta1**self.t), v / (1 - beta2**self.t)
+            p -= self.lr * m_hat / (v_hat.sqrt() + self.eps)

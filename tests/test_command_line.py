@@ -1,0 +1,87 @@
+"""`python -m course_utils`: what each command says, and its exit code."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+import pytest
+
+from course_utils import authoring, doctor
+from course_utils.__main__ import main
+
+
+def lines(capsys) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+def test_doctor_is_content_here(capsys) -> None:
+    assert main(["doctor"]) == 0
+    said = lines(capsys)
+    assert all(line.startswith("[OK] ") for line in said)
+    for subject in ("Python", "torch ", "GPU", "ipywidgets", "MNIST", "CIFAR-10"):
+        assert any(line.startswith(f"[OK] {subject}") for line in said), subject
+
+
+def test_doctor_names_a_missing_requirement(capsys, monkeypatch) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == "torchsummary":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    assert main(["doctor"]) == 1
+    failed = [line for line in lines(capsys) if line.startswith("[FAIL]")]
+    assert failed == ["[FAIL] torchsummary: missing; run `pip install 'torchsummary>=1.5.1'`"]
+
+
+def test_doctor_names_an_old_requirement(capsys, monkeypatch) -> None:
+    real = metadata.version
+    monkeypatch.setattr(
+        doctor.metadata, "version", lambda name: "0.1" if name == "tqdm" else real(name)
+    )
+    assert main(["doctor"]) == 1
+    failed = [line for line in lines(capsys) if line.startswith("[FAIL]")]
+    assert len(failed) == 1
+    assert failed[0].startswith("[FAIL] tqdm 0.1 (needs >=")
+
+
+def test_doctor_fails_without_any_source_of_data(capsys, monkeypatch) -> None:
+    sources = [
+        ("MNIST: disk", False, ""),
+        ("MNIST: sample", False, ""),
+        ("CIFAR-10: disk", True, ""),
+    ]
+    monkeypatch.setattr(doctor, "find_sources", lambda: sources)
+    assert main(["doctor"]) == 1
+    said = lines(capsys)
+    assert "[FAIL] MNIST can come from: nowhere" in said
+    assert "[OK] CIFAR-10 can come from: disk" in said
+
+
+def test_doctor_fails_on_an_old_python(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(doctor, "OLDEST_PYTHON", (99, 0))
+    assert main(["doctor"]) == 1
+    assert lines(capsys)[0].startswith("[FAIL] Python")
+
+
+def test_an_unknown_lesson_is_named(capsys, tmp_path) -> None:
+    assert main(["run", "77", "--out", str(tmp_path)]) == 1
+    assert "77" in capsys.readouterr().err
+
+
+def test_check_reports_each_problem(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(authoring, "check_lessons", lambda numbers: ["a.ipynb: drifted"])
+    assert main(["lessons", "check"]) == 1
+    said = capsys.readouterr()
+    assert "a.ipynb: drifted" in said.err
+    assert said.out.splitlines() == ["1 problems"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["run", "01"], ["lessons"], ["lessons", "eat"]])
+def test_wrong_commands_end_with_usage(arguments, capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage" in capsys.readouterr().err

@@ -1,0 +1,324 @@
+"""The losses against plain formulas and the values in the papers; the optimiser against its own."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+
+import numpy as np
+import pytest
+import torch
+from helpers import HandAdam, assert_complains, bad_inputs, read_arguments, softplus, steady
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from course_utils.losses import (
+    bce_loss,
+    discriminator_loss,
+    generator_loss,
+    get_optimizer,
+    ls_discriminator_loss,
+    ls_generator_loss,
+)
+
+OF_TWO = (discriminator_loss, ls_discriminator_loss)
+OF_ONE = (generator_loss, ls_generator_loss)
+
+scores = st.lists(st.floats(-1000, 1000), min_size=1, max_size=6).map(
+    lambda values: torch.tensor(values, dtype=torch.float64)
+)
+
+
+def close(got: Tensor, expected: Tensor | float) -> None:
+    expected = torch.as_tensor(expected, dtype=torch.float64)
+    assert got.shape == expected.shape
+    assert ((got - expected).abs() <= 1e-12 * (1 + expected.abs())).all(), (got, expected)
+
+
+def slope(loss, *inputs: Tensor) -> tuple[Tensor, ...]:
+    """The gradient of `loss(*inputs)` with respect to each input."""
+    inputs = tuple(x.clone().requires_grad_() for x in inputs)
+    return torch.autograd.grad(loss(*inputs), inputs)
+
+
+# --- values that can be read off the papers --------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 3, 128])
+def test_values_at_a_draw(count):
+    logits = torch.zeros(count, 1)
+    assert discriminator_loss(logits, logits).item() == pytest.approx(2 * math.log(2))
+    assert generator_loss(logits).item() == pytest.approx(math.log(2))
+    halves = torch.full((count, 1), 0.5)
+    assert ls_discriminator_loss(halves, halves).item() == 1 / 4
+    assert ls_generator_loss(halves).item() == 1 / 8
+
+
+def test_least_squares_targets_are_one_and_zero():
+    zero, one = torch.zeros(4, 1), torch.ones(4, 1)
+    assert ls_discriminator_loss(one, zero).item() == 0
+    assert ls_discriminator_loss(zero, one).item() == 1
+    assert ls_discriminator_loss(zero, zero).item() == ls_discriminator_loss(one, one).item() == 0.5
+    assert ls_generator_loss(one).item() == 0
+    assert ls_generator_loss(zero).item() == 0.5
+
+
+@pytest.mark.parametrize("probability", [0.01, 0.3, 0.9])
+@pytest.mark.parametrize("label", [0.0, 0.25, 1.0])
+def test_cross_entropy_of_one_probability(probability, label):
+    logit = torch.tensor([math.log(probability / (1 - probability))], dtype=torch.float64)
+    expected = -(label * math.log(probability) + (1 - label) * math.log(1 - probability))
+    close(bce_loss(logit, torch.full_like(logit, label)), expected)
+
+
+# --- plain formulas --------------------------------------------------------------------------
+
+
+@steady
+@given(scores, scores)
+def test_discriminator_loss_is_its_formula(real, fake):
+    close(discriminator_loss(real, fake), softplus(-real).mean() + softplus(fake).mean())
+    at_real, at_fake = slope(discriminator_loss, real, fake)
+    close(at_real, -torch.sigmoid(-real) / len(real))
+    close(at_fake, torch.sigmoid(fake) / len(fake))
+
+
+@steady
+@given(scores)
+def test_generator_loss_is_its_formula(fake):
+    close(generator_loss(fake), softplus(-fake).mean())
+    close(slope(generator_loss, fake)[0], -torch.sigmoid(-fake) / len(fake))
+
+
+@steady
+@given(scores, scores)
+def test_ls_discriminator_loss_is_its_formula(real, fake):
+    close(ls_discriminator_loss(real, fake), ((real - 1) ** 2).mean() / 2 + (fake**2).mean() / 2)
+    at_real, at_fake = slope(ls_discriminator_loss, real, fake)
+    close(at_real, (real - 1) / len(real))
+    close(at_fake, fake / len(fake))
+
+
+@steady
+@given(scores)
+def test_ls_generator_loss_is_its_formula(fake):
+    close(ls_generator_loss(fake), ((fake - 1) ** 2).mean() / 2)
+    close(slope(ls_generator_loss, fake)[0], (fake - 1) / len(fake))
+
+
+@steady
+@given(scores, st.data())
+def test_bce_loss_is_its_formula(logits, data):
+    label = st.floats(0, 1)
+    labels = torch.tensor([data.draw(label) for _ in logits], dtype=torch.float64)
+    close(
+        bce_loss(logits, labels),
+        (labels * softplus(-logits) + (1 - labels) * softplus(logits)).mean(),
+    )
+    close(
+        slope(lambda x: bce_loss(x, labels), logits)[0], (logits.sigmoid() - labels) / len(labels)
+    )
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_float32_losses_stay_finite_where_probabilities_round(sign):
+    sure = torch.full((2, 1), 1000.0 * sign)
+    at_plus = 0.0 if sign > 0 else 1000.0  # -log sigmoid(±1000)
+    assert generator_loss(sure).item() == at_plus
+    assert discriminator_loss(sure, -sure).item() == 2 * at_plus
+    (gradient,) = slope(generator_loss, sure)
+    assert gradient.tolist() == ([[0.0], [0.0]] if sign > 0 else [[-0.5], [-0.5]])
+
+
+# --- properties ------------------------------------------------------------------------------
+
+
+@steady
+@given(scores, scores)
+def test_d_loss_is_two_losses_of_g(real, fake):
+    """-log(1 - sigmoid(x)) = -log sigmoid(-x)."""
+    close(discriminator_loss(real, fake), generator_loss(real) + generator_loss(-fake))
+
+
+@steady
+@given(scores, st.data(), st.integers(1, 3))
+def test_order_repetition_and_a_column_do_not_matter(values, data, times):
+    order = data.draw(st.permutations(range(len(values))))
+    for other in (values[order], values.repeat(times), values.reshape(-1, 1)):
+        for loss in OF_ONE:
+            close(loss(other), loss(values))
+        for loss in OF_TWO:
+            close(loss(other, values), loss(values, values))
+            close(loss(values, other), loss(values, values))
+
+
+@steady
+@given(scores)
+def test_losses_are_never_negative(values):
+    assert all(loss(values) >= 0 for loss in OF_ONE)
+    assert all(loss(values, -values) >= 0 for loss in OF_TWO)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_loss_is_a_scalar_of_the_scores_type(dtype):
+    values = torch.ones(3, 1, dtype=dtype)
+    for loss in (*(f(values) for f in OF_ONE), *(f(values, values) for f in OF_TWO)):
+        assert loss.shape == () and loss.dtype == dtype
+    assert bce_loss(values, values).shape == ()
+
+
+def test_bce_takes_any_shape():
+    logits = torch.linspace(-3, 3, 24, dtype=torch.float64)
+    labels = (logits > 1).double()
+    expected = bce_loss(logits, labels)
+    close(bce_loss(logits.reshape(2, 3, 4), labels.reshape(2, 3, 4)), expected)
+    close(bce_loss(logits[0], labels[0]), softplus(logits[0]))
+
+
+# --- the optimiser ---------------------------------------------------------------------------
+
+
+def test_default_optimizer():
+    network = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    solver = get_optimizer(network)
+    assert type(solver) is torch.optim.Adam
+    (group,) = solver.param_groups
+    assert (group["lr"], group["betas"]) == (1e-3, (0.5, 0.999))
+    assert [id(p) for p in group["params"]] == [id(p) for p in network.parameters()]
+
+
+@steady
+@given(
+    lr=st.floats(1e-6, 1.0),
+    betas=st.tuples(st.floats(0, 0.99), st.floats(0, 0.999)),
+    as_list=st.booleans(),
+)
+def test_five_steps_are_adams(lr, betas, as_list):
+    network = nn.Linear(3, 1, bias=False, dtype=torch.float64)
+    other = copy.deepcopy(network)
+    solver = get_optimizer(network, lr, list(betas) if as_list else betas)
+    by_hand = HandAdam(other.parameters(), lr, betas)
+    for step in range(1, 6):
+        gradient = torch.tensor([[1.0, -2.0 * step, 0.5**step]], dtype=torch.float64)
+        network.weight.grad = gradient
+        solver.step()
+        by_hand.step([gradient])
+    torch.testing.assert_close(network.weight, other.weight, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "function, arguments",
+    [
+        (bce_loss, "input, target"),
+        (discriminator_loss, "logits_real, logits_fake"),
+        (generator_loss, "logits_fake"),
+        (ls_discriminator_loss, "scores_real, scores_fake"),
+        (ls_generator_loss, "scores_fake"),
+        (get_optimizer, "model, lr=0.001, betas=(0.5, 0.999)"),
+    ],
+)
+def test_the_familiar_arguments_in_the_familiar_order(function, arguments):
+    assert read_arguments(function) == arguments
+
+
+# --- bad input -------------------------------------------------------------------------------
+
+
+def complaints_about_scores():
+    """Every kind of bad score, in every place of every loss that takes one score an image."""
+    good = torch.zeros(3, 1)
+    kinds = [
+        ("list", [0.0], TypeError, "list"),
+        ("array", np.zeros(3), TypeError, "ndarray"),
+        ("None", None, TypeError, "NoneType"),
+        ("whole numbers", torch.zeros(3, 1, dtype=torch.int64), TypeError, "torch.int64"),
+        ("bool", torch.zeros(3, 1, dtype=torch.bool), TypeError, "torch.bool"),
+        ("NaN", torch.tensor([[0.0], [math.nan]]), ValueError, "NaN"),
+        ("infinity", torch.tensor([[0.0], [math.inf]]), ValueError, "infinity"),
+        ("two scores an image", torch.zeros(3, 2), ValueError, "(3, 2)"),
+        ("images", torch.zeros(3, 1, 28, 28), ValueError, "(3, 1, 28, 28)"),
+        ("rank 3", torch.zeros(3, 1, 1), ValueError, "(3, 1, 1)"),
+        ("rank 0", torch.tensor(0.0), ValueError, "()"),
+        ("empty", torch.zeros(0, 1), ValueError, "(0, 1)"),
+    ]
+    for what, value, error, got in kinds:
+        for loss in OF_ONE:
+            (name,) = inspect.signature(loss).parameters
+            yield f"{loss.__name__}: {what}", lambda f=loss, v=value: f(v), error, name, got
+        for loss in OF_TWO:
+            first, second = inspect.signature(loss).parameters
+            title = loss.__name__
+            yield f"{title} {first}: {what}", lambda f=loss, v=value: f(v, good), error, first, got
+            yield (
+                f"{title} {second}: {what}",
+                lambda f=loss, v=value: f(good, v),
+                error,
+                second,
+                got,
+            )
+
+
+ZEROS = torch.zeros(3, 1)
+MIXED = torch.tensor([[-0.5], [0.5], [2.0]])
+NETWORK = nn.Linear(1, 1)
+
+
+@bad_inputs(
+    *complaints_about_scores(),
+    ("bce input: list", lambda: bce_loss([0.0], ZEROS), TypeError, "input", "list"),
+    ("bce input: whole", lambda: bce_loss(ZEROS.int(), ZEROS), TypeError, "input", "torch.int32"),
+    ("bce input: NaN", lambda: bce_loss(ZEROS / 0, ZEROS), ValueError, "input", "NaN"),
+    ("bce input: empty", lambda: bce_loss(ZEROS[:0], ZEROS[:0]), ValueError, "input", "(0, 1)"),
+    ("bce target: number", lambda: bce_loss(ZEROS, 1.0), TypeError, "target", "float: 1.0"),
+    ("bce target: whole", lambda: bce_loss(ZEROS, ZEROS.long()), TypeError, "target", "int64"),
+    ("bce target: shape", lambda: bce_loss(ZEROS, ZEROS[:, 0]), ValueError, "target", "(3,)"),
+    ("bce target: size", lambda: bce_loss(ZEROS, ZEROS[:2]), ValueError, "target", "(2, 1)"),
+    ("bce target: NaN", lambda: bce_loss(ZEROS, ZEROS / 0), ValueError, "target", "NaN"),
+    ("bce target: 255", lambda: bce_loss(ZEROS, ZEROS + 255), ValueError, "target", "255 to 255"),
+    ("bce target: 1.01", lambda: bce_loss(ZEROS, ZEROS + 1.01), ValueError, "target", "to 1.01"),
+    ("bce target: one", lambda: bce_loss(ZEROS, MIXED), ValueError, "target", "from -0.5 to 2"),
+    ("bce target: -1", lambda: bce_loss(ZEROS, ZEROS - 1), ValueError, "target", "from -1"),
+    ("model: class", lambda: get_optimizer(nn.Linear), TypeError, "model", "the class Linear"),
+    ("model: parameters", lambda: get_optimizer([ZEROS]), TypeError, "model", "list"),
+    ("lr: zero", lambda: get_optimizer(NETWORK, 0), ValueError, "lr", "0"),
+    ("lr: negative", lambda: get_optimizer(NETWORK, -1e-3), ValueError, "lr", "-0.001"),
+    ("lr: NaN", lambda: get_optimizer(NETWORK, math.nan), ValueError, "lr", "nan"),
+    ("lr: infinite", lambda: get_optimizer(NETWORK, math.inf), ValueError, "lr", "inf"),
+    ("lr: text", lambda: get_optimizer(NETWORK, "fast"), TypeError, "lr", "'fast'"),
+    ("lr: bool", lambda: get_optimizer(NETWORK, True), TypeError, "lr", "bool"),
+    ("betas: number", lambda: get_optimizer(NETWORK, betas=0.5), TypeError, "betas", "0.5"),
+    ("betas: one", lambda: get_optimizer(NETWORK, betas=(0.5,)), TypeError, "betas", "(0.5,)"),
+    (
+        "betas: first is 1",
+        lambda: get_optimizer(NETWORK, betas=(1.0, 0.9)),
+        ValueError,
+        "betas",
+        "1",
+    ),
+    (
+        "betas: second is 1",
+        lambda: get_optimizer(NETWORK, betas=(0.5, 1)),
+        ValueError,
+        "betas",
+        "1",
+    ),
+    (
+        "betas: negative",
+        lambda: get_optimizer(NETWORK, betas=(-0.1, 0.9)),
+        ValueError,
+        "betas",
+        "-0.1",
+    ),
+    ("betas: text", lambda: get_optimizer(NETWORK, betas=("a", 0.9)), TypeError, "betas", "'a'"),
+    (
+        "betas: NaN",
+        lambda: get_optimizer(NETWORK, betas=(math.nan, 0.9)),
+        ValueError,
+        "betas",
+        "nan",
+    ),
+)
+def test_bad_input(call, error, name, got):
+    assert_complains(call, error, name, got)

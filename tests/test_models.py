@@ -1,0 +1,480 @@
+"""The networks against the same layers written out by hand, and what describes and starts them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from helpers import assert_complains, bad_inputs, read_arguments, steady
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils.losses import generator_loss
+from course_utils.models import (
+    build_dc_classifier,
+    build_dc_generator,
+    build_discriminator,
+    build_generator,
+    count_params,
+    initialize_weights,
+    sample_noise,
+    summarize,
+)
+from course_utils.settings import fork_random
+
+DISCRIMINATORS = (build_discriminator, build_dc_classifier)
+GENERATORS = (build_generator, build_dc_generator)
+
+
+@pytest.fixture(autouse=True)
+def own_randomness():
+    with fork_random(seed=0):
+        yield
+
+
+def digits(count: int = 3) -> Tensor:
+    return torch.rand(count, 1, 28, 28) * 2 - 1
+
+
+# --- size and shape --------------------------------------------------------------------------
+
+
+def test_the_counts_of_the_assignment():
+    assert count_params(build_discriminator()) == 267_009
+    assert count_params(build_generator(noise_dim=4)) == 1_858_320
+    assert count_params(build_dc_classifier()) == 1_102_721
+    assert count_params(build_dc_generator(noise_dim=4)) == 6_580_801
+
+
+@pytest.mark.parametrize(
+    "build, at_four", [(build_generator, 1_858_320), (build_dc_generator, 6_580_801)]
+)
+@pytest.mark.parametrize("noise_dim", [1, 5, np.int64(64)])
+def test_each_dimension_of_noise_costs_1024_weights(build, at_four, noise_dim):
+    assert count_params(build(noise_dim)) == at_four + 1024 * (int(noise_dim) - 4)
+
+
+def test_noise_has_96_dimensions_unless_told_otherwise():
+    assert build_generator()(torch.zeros(2, 96)).shape == (2, 1, 28, 28)
+    assert build_dc_generator()(torch.zeros(2, 96)).shape == (2, 1, 28, 28)
+
+
+@pytest.mark.parametrize("build", DISCRIMINATORS)
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_logit_an_image_flat_or_not(build, count):
+    D, images = build(), digits(count)
+    logits = D(images)
+    assert logits.shape == (count, 1)
+    assert torch.equal(logits, D(images.reshape(count, 784)))
+    assert logits.requires_grad
+
+
+@pytest.mark.parametrize("build", GENERATORS)
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_generated_pixels_lie_in_minus_one_to_one(build, scale):
+    images = build(4)(torch.randn(5, 4) * scale)
+    assert images.shape == (5, 1, 28, 28)
+    assert images.min() >= -1 and images.max() <= 1
+    assert images.min() < -0.01 and images.max() > 0.01  # both signs occur
+
+
+@pytest.mark.parametrize("build", DISCRIMINATORS)
+def test_logits_have_no_limits(build):
+    D = build()
+    with torch.no_grad():
+        D[-1].weight.mul_(1000)
+    logits = D(digits(50))
+    assert logits.abs().max() > 2
+
+
+@pytest.mark.parametrize("pair", list(zip(DISCRIMINATORS, GENERATORS)), ids=["mlp", "dc"])
+def test_gradients_reach_every_weight_of_the_pair(pair):
+    D, G = pair[0](), pair[1](4)
+    generator_loss(D(G(sample_noise(8, 4)))).backward()
+    for name, p in (*D.named_parameters(), *G.named_parameters()):
+        assert p.grad is not None and p.grad.abs().sum() > 0, name
+
+
+# --- layer by layer: the same mathematics written out by hand, in float64 --------------------
+
+
+def leaky(x: Tensor) -> Tensor:
+    return torch.where(x > 0, x, 0.01 * x)
+
+
+def batch_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Ioffe and Szegedy 2015 (arXiv 1502.03167), algorithm 1, for `(N, C)` and `(N, C, H, W)`."""
+    others = [axis for axis in range(x.ndim) if axis != 1]
+    mean = x.mean(others, keepdim=True)
+    variance = ((x - mean) ** 2).mean(others, keepdim=True)
+    shape = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
+    return (x - mean) / (variance + 1e-5).sqrt() * weight.view(shape) + bias.view(shape)
+
+
+def mlp_discriminator(x, w1, b1, w2, b2, w3, b3):
+    x = leaky(x.reshape(len(x), 784) @ w1.T + b1)
+    return leaky(x @ w2.T + b2) @ w3.T + b3
+
+
+def mlp_generator(z, w1, b1, w2, b2, w3, b3):
+    x = (z @ w1.T + b1).clamp(min=0)
+    x = (x @ w2.T + b2).clamp(min=0)
+    return (x @ w3.T + b3).tanh().reshape(len(z), 1, 28, 28)
+
+
+def dc_classifier(x, k1, c1, k2, c2, w1, b1, w2, b2):
+    def pool(x):  # the largest of each two by two pixels
+        return x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).amax((3, 5))
+
+    x = pool(leaky(F.conv2d(x, k1, c1)))
+    x = pool(leaky(F.conv2d(x, k2, c2)))
+    x = leaky(x.reshape(len(x), 1024) @ w1.T + b1)
+    return x @ w2.T + b2
+
+
+def dc_generator(z, w1, b1, g1, h1, w2, b2, g2, h2, k1, c1, g3, h3, k2, c2):
+    x = batch_norm((z @ w1.T + b1).clamp(min=0), g1, h1)
+    x = batch_norm((x @ w2.T + b2).clamp(min=0), g2, h2).reshape(len(z), 128, 7, 7)
+    x = F.conv_transpose2d(x, k1, c1, stride=2, padding=1)
+    x = batch_norm(x.clamp(min=0), g3, h3)
+    return F.conv_transpose2d(x, k2, c2, stride=2, padding=1).tanh()
+
+
+@pytest.mark.parametrize(
+    "network, by_hand, inputs",
+    [
+        (build_discriminator, mlp_discriminator, digits),
+        (lambda: build_generator(5), mlp_generator, lambda: torch.randn(3, 5)),
+        (build_dc_classifier, dc_classifier, digits),
+        (lambda: build_dc_generator(5), dc_generator, lambda: torch.randn(3, 5)),
+    ],
+    ids=["discriminator", "generator", "dc classifier", "dc generator"],
+)
+@torch.no_grad()
+def test_a_network_computes_its_layers(network, by_hand, inputs):
+    network, inputs = network().double(), inputs().double()
+    for p in network.parameters():
+        p.add_(0.1 * torch.randn_like(p))  # so that no bias is 0 and no scale 1
+    expected = by_hand(inputs, *network.parameters())
+    torch.testing.assert_close(network(inputs), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_batch_norm_uses_its_statistics_once_training_is_over():
+    G = build_dc_generator(4)
+    G(sample_noise(16, 4))
+    noise = sample_noise(3, 4)
+    G.eval()
+    torch.testing.assert_close(G(noise)[:1], G(noise[:1]))  # no image depends on its neighbours
+    G.train()
+    assert not torch.allclose(G(noise)[:2], G(noise[:2]))
+
+
+def test_pixels_keep_their_places():
+    """Pixel (row, column) of a digit is number 28 row + column of the flat form."""
+    D, G = build_discriminator(), build_generator(2)
+    with torch.no_grad():
+        G[-3].weight.zero_()  # the last Linear: only its bias speaks
+        G[-3].bias.zero_()[28 * 3 + 5] = 1.0
+        lit = G(torch.zeros(1, 2))[0, 0].nonzero().tolist()
+    assert lit == [[3, 5]]
+    image = torch.zeros(1, 1, 28, 28, requires_grad=True)
+    D(image).backward()
+    flat = torch.zeros(1, 784, requires_grad=True)
+    D(flat).backward()
+    assert torch.equal(image.grad[0, 0, 3, 5], flat.grad[0, 28 * 3 + 5])
+
+
+# --- initialize_weights ----------------------------------------------------------------------
+
+
+LAYERS = [
+    (nn.Linear(300, 200), 300, 200),
+    (nn.Conv2d(8, 16, 5), 8 * 25, 16 * 25),
+    (nn.ConvTranspose2d(16, 8, 4, stride=2), 16 * 16, 8 * 16),
+]
+
+
+@pytest.mark.parametrize("layer, fan_in, fan_out", LAYERS, ids=["Linear", "Conv", "ConvTranspose"])
+def test_xavier_uniform(layer, fan_in, fan_out):
+    nn.init.constant_(layer.bias, 5)
+    assert initialize_weights(layer) is None
+    bound = math.sqrt(6 / (fan_in + fan_out))  # Glorot and Bengio 2010, equation 16
+    weights = layer.weight.detach().double().flatten() / bound
+    assert torch.equal(layer.bias, torch.zeros_like(layer.bias))
+    assert weights.abs().max() <= 1 and weights.abs().max() > 0.99
+    five_sigmas = 5 / math.sqrt(len(weights))
+    assert abs(weights.mean()) < five_sigmas * math.sqrt(1 / 3)
+    assert abs((weights**2).mean() - 1 / 3) < five_sigmas * math.sqrt(4 / 45)  # a flat histogram
+
+
+def test_layers_without_a_bias_and_other_layers():
+    initialize_weights(nn.Linear(3, 2, bias=False))
+    for layer in (nn.BatchNorm1d(4), nn.BatchNorm2d(4), nn.Embedding(3, 2), nn.PReLU(), nn.Tanh()):
+        for p in layer.parameters():
+            nn.init.constant_(p, 7)
+        initialize_weights(layer)
+        assert all((p == 7).all() for p in layer.parameters())
+
+
+def test_apply_reaches_every_layer():
+    G = build_dc_generator(4)
+    for p in G.parameters():
+        nn.init.constant_(p, 7)
+    G.apply(initialize_weights)
+    changed = {type(layer) for layer in G if any((p != 7).any() for p in layer.parameters())}
+    assert changed == {nn.Linear, nn.ConvTranspose2d}
+
+
+# --- sample_noise ----------------------------------------------------------------------------
+
+
+@steady
+@given(
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.sampled_from(["uniform", "normal"]),
+    st.integers(0, 99),
+)
+def test_noise_has_its_shape_and_a_generator_decides_it(batch_size, dim, kind, seed):
+    def draw() -> Tensor:
+        source = torch.Generator().manual_seed(seed)
+        return sample_noise(batch_size, dim, kind, generator=source)
+
+    before = torch.get_rng_state()
+    noise = draw()
+    assert noise.shape == (batch_size, dim) and noise.dtype == torch.float32
+    assert torch.equal(noise, draw())
+    assert torch.equal(before, torch.get_rng_state())  # the global source was left alone
+
+
+def test_without_a_generator_the_global_source_draws():
+    for kind in ("uniform", "normal"):
+        torch.manual_seed(1)
+        first = sample_noise(2, 3, kind)
+        assert not torch.equal(first, sample_noise(2, 3, kind))
+        torch.manual_seed(1)
+        assert torch.equal(first, sample_noise(2, 3, kind))
+
+
+def test_uniform_is_the_default_and_fills_its_range():
+    noise = sample_noise(500, 200).double()
+    assert noise.min() >= -1 and noise.max() < 1
+    assert noise.min() < -0.999 and noise.max() > 0.999
+    sigma = 1 / math.sqrt(noise.numel())
+    assert abs(noise.mean()) < 5 * sigma * math.sqrt(1 / 3)
+    assert abs((noise**2).mean() - 1 / 3) < 5 * sigma * math.sqrt(4 / 45)
+    torch.manual_seed(2)
+    default = sample_noise(4, 5)
+    torch.manual_seed(2)
+    assert torch.equal(default, sample_noise(4, 5, kind="uniform"))
+
+
+def test_uniform_never_reaches_one(monkeypatch):
+    """The ends of what torch.rand can give, 0 and 1 - 2**-24, become -1 and a little below 1."""
+    ends = torch.tensor([[0.0, 1 - 2.0**-24]])
+    monkeypatch.setattr(torch, "rand", lambda *args, **kwargs: ends.clone())
+    low, high = sample_noise(1, 2)[0].tolist()
+    assert low == -1 and 0.9999 < high < 1
+
+
+def test_normal_noise_has_mean_0_and_deviation_1():
+    noise = sample_noise(500, 200, "normal").double()
+    sigma = 1 / math.sqrt(noise.numel())
+    assert abs(noise.mean()) < 5 * sigma
+    assert abs((noise**2).mean() - 1) < 5 * sigma * math.sqrt(2)
+    assert abs((noise**4).mean() - 3) < 5 * sigma * math.sqrt(96)  # bell-shaped, not flat
+
+
+@pytest.mark.parametrize("kind", ["uniform", "normal"])
+@pytest.mark.parametrize("device", ["meta", torch.device("meta")])
+def test_noise_is_drawn_where_asked(kind, device):
+    assert sample_noise(2, 3, kind, device).device.type == "meta"
+    assert sample_noise(2, 3, kind).device.type == "cpu"
+
+
+# --- count_params and summarize --------------------------------------------------------------
+
+
+def test_counted_is_what_training_can_change():
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Linear(2, 2))
+    assert count_params(model) == 3 * 2 + 2 + 2 * 2 + 2 * 2 + 2
+    model[0].weight.requires_grad_(False)
+    assert count_params(model) == 2 + 2 * 2 + 2 * 2 + 2
+    model.append(model[2])  # the same layer twice
+    assert count_params(model) == 2 + 2 * 2 + 2 * 2 + 2
+    assert count_params(nn.ReLU()) == 0
+
+
+@pytest.mark.parametrize(
+    "build, size, layers, total",
+    [
+        (build_discriminator, (784,), 6, "267,009"),
+        (build_discriminator, [1, 28, 28], 6, "267,009"),
+        (build_dc_classifier, (1, 28, 28), 11, "1,102,721"),
+        (lambda: build_dc_generator(4), (4,), 14, "6,580,801"),
+        (lambda: build_generator(4).eval().double(), (4,), 8, "1,858,320"),
+    ],
+)
+def test_summarize_prints_a_table_and_changes_nothing(build, size, layers, total, capsys):
+    model = build()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = [(module, module.training) for module in model.modules()]
+    before = torch.get_rng_state()
+    assert summarize(model, size) is None
+    table = capsys.readouterr().out
+    assert f"Total params: {total}\n" in table
+    assert f"Trainable params: {total}\n" in table
+    rows = [line for line in table.splitlines() if "[-1, " in line]
+    assert [row.split("-")[0].strip() for row in rows] == [type(part).__name__ for part in model]
+    assert len(rows) == layers
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(module.training == mode for module, mode in modes)
+    assert not any(module._forward_hooks for module in model.modules())
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "function, arguments",
+    [
+        (build_discriminator, ""),
+        (build_generator, "noise_dim=96"),
+        (build_dc_classifier, ""),
+        (build_dc_generator, "noise_dim=96"),
+        (sample_noise, "batch_size, dim, kind='uniform', device=None, generator=None"),
+        (initialize_weights, "module"),
+        (count_params, "model"),
+        (summarize, "model, input_size"),
+    ],
+)
+def test_the_familiar_arguments_in_the_familiar_order(function, arguments):
+    assert read_arguments(function) == arguments
+
+
+@pytest.mark.parametrize("build", DISCRIMINATORS)
+def test_noise_on_the_pixels_is_no_unscaled_picture(build):
+    """Up to 16 either way passes; the complaint is for [0, 255] left as it was."""
+    D, images = build(), torch.zeros(1, 784)
+    images[0, 0], images[0, 1] = 16, -16
+    assert D(images).shape == (1, 1)
+    for pixel in (16.5, -16.5):
+        images[0, 0] = pixel
+        assert_complains(lambda: D(images), ValueError, "images", "16.5; if it is [0, 255]")
+
+
+@pytest.mark.parametrize("build", DISCRIMINATORS)
+def test_no_images_have_no_logits(build):
+    """The losses are what complains of an empty batch."""
+    for none in (digits(0), torch.zeros(0, 784)):
+        assert build()(none).shape == (0, 1)
+
+
+# --- bad input -------------------------------------------------------------------------------
+
+
+def complaints_about_digits():
+    good = torch.zeros(2, 1, 28, 28)
+    kinds = [
+        ("list", [[0.0] * 784], TypeError, "list"),
+        ("array", np.zeros((2, 784)), TypeError, "ndarray"),
+        ("uint8", good.byte(), TypeError, "torch.uint8"),
+        ("whole numbers", good.long(), TypeError, "torch.int64"),
+        ("NaN", good / 0, ValueError, "NaN"),
+        ("infinity", good + math.inf, ValueError, "infinity"),
+        (
+            "[0, 255]",
+            good + 255,
+            ValueError,
+            "255; if it is [0, 255], divide by 127.5",
+        ),
+        ("one image, no batch", good[0], ValueError, "(1, 28, 28)"),
+        ("one flat image", torch.zeros(784), ValueError, "(784,)"),
+        ("three channels", torch.zeros(2, 3, 28, 28), ValueError, "(2, 3, 28, 28)"),
+        ("no channel", torch.zeros(2, 28, 28), ValueError, "(2, 28, 28)"),
+        ("32 pixels", torch.zeros(2, 1, 32, 32), ValueError, "(2, 1, 32, 32)"),
+        ("783 pixels", torch.zeros(2, 783), ValueError, "(2, 783)"),
+        ("rank 5", torch.zeros(2, 1, 1, 28, 28), ValueError, "(2, 1, 1, 28, 28)"),
+    ]
+    for build in DISCRIMINATORS:
+        D = build()
+        for what, value, error, got in kinds:
+            yield f"{build.__name__}: {what}", lambda D=D, v=value: D(v), error, "images", got
+
+
+def complaints_about_noise():
+    kinds = [
+        ("list", [[0.0] * 4], TypeError, "list"),
+        ("whole numbers", torch.zeros(2, 4).long(), TypeError, "torch.int64"),
+        ("NaN", torch.zeros(2, 4) / 0, ValueError, "NaN"),
+        ("another length", torch.zeros(2, 5), ValueError, "(2, 5)"),
+        ("one vector, no batch", torch.zeros(4), ValueError, "(4,)"),
+        ("rank 4", torch.zeros(2, 4, 1, 1), ValueError, "(2, 4, 1, 1)"),
+    ]
+    sizes = [
+        ("zero", 0, ValueError, "0"),
+        ("negative", -4, ValueError, "-4"),
+        ("float", 4.0, TypeError, "float: 4.0"),
+        ("NaN", math.nan, TypeError, "nan"),
+        ("text", "4", TypeError, "'4'"),
+        ("bool", True, TypeError, "True"),
+        ("None", None, TypeError, "None"),
+    ]
+    for build in GENERATORS:
+        G, title = build(4), build.__name__
+        for what, value, error, got in kinds:
+            yield f"{title}: {what}", lambda G=G, v=value: G(v), error, "noise", got
+        for what, value, error, got in sizes:
+            yield f"{title}: {what}", lambda f=build, v=value: f(v), error, "noise_dim", got
+    for what, value, error, got in sizes:
+        yield f"batch_size: {what}", lambda v=value: sample_noise(v, 2), error, "batch_size", got
+        yield f"dim: {what}", lambda v=value: sample_noise(2, v), error, "dim", got
+
+
+LINEAR = nn.Linear(4, 1)
+
+
+@bad_inputs(
+    *complaints_about_digits(),
+    *complaints_about_noise(),
+    ("kind: other", lambda: sample_noise(2, 3, "gaussian"), ValueError, "kind", "'gaussian'"),
+    ("kind: None", lambda: sample_noise(2, 3, None), ValueError, "kind", "None"),
+    ("kind: list", lambda: sample_noise(2, 3, ["normal"]), ValueError, "kind", "['normal']"),
+    ("generator: seed", lambda: sample_noise(2, 3, generator=1), TypeError, "generator", "int"),
+    ("count_params: class", lambda: count_params(nn.Linear), TypeError, "model", "class Linear"),
+    (
+        "count_params: builder",
+        lambda: count_params(build_generator),
+        TypeError,
+        "model",
+        "function",
+    ),
+    ("count_params: None", lambda: count_params(None), TypeError, "model", "None"),
+    ("initialize: weights", lambda: initialize_weights(torch.ones(2)), TypeError, "module", "(2,)"),
+    ("initialize: class", lambda: initialize_weights(nn.Conv2d), TypeError, "module", "Conv2d"),
+    ("summarize: class", lambda: summarize(nn.Linear, (4,)), TypeError, "model", "class Linear"),
+    ("summarize: number", lambda: summarize(LINEAR, 4), TypeError, "input_size", "4"),
+    ("summarize: text", lambda: summarize(LINEAR, "4"), TypeError, "input_size", "'4'"),
+    ("summarize: None", lambda: summarize(LINEAR, None), TypeError, "input_size", "None"),
+    ("summarize: negative", lambda: summarize(LINEAR, (-4,)), ValueError, "input_size", "-4"),
+    ("summarize: float", lambda: summarize(LINEAR, (4.0,)), TypeError, "input_size", "4.0"),
+    (
+        "summarize: another size",
+        lambda: summarize(build_discriminator(), (3, 28, 28)),
+        ValueError,
+        "images",
+        "(2, 3, 28, 28)",
+    ),
+)
+def test_bad_input(call, error, name, got):
+    assert_complains(call, error, name, got)
+
+
+def test_a_failed_summary_changes_nothing_either(capsys):
+    D, before = build_discriminator(), torch.get_rng_state()
+    with pytest.raises(ValueError, match="images"):
+        summarize(D, (3,))
+    assert torch.equal(before, torch.get_rng_state())
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,131 @@
+"""The project's own papers agree with each other: requirements, README, Makefile, workflow."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from course_utils.authoring import find_lessons
+from course_utils.doctor import OLDEST_PYTHON
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+OLDEST = ".".join(map(str, OLDEST_PYTHON))
+
+
+def requirement_lines(name: str) -> list[str]:
+    lines = (ROOT / name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("line", requirement_lines("requirements.txt"))
+def test_each_requirement_is_a_lower_bound_with_its_lesson(line: str) -> None:
+    assert re.fullmatch(r"[a-z][\w.-]* ?>=[\d.]+ +# \d\d: \w.+", line)
+
+
+@pytest.mark.parametrize("line", requirement_lines("requirements-test.txt"))
+def test_each_test_requirement_is_a_lower_bound_with_its_reason(line: str) -> None:
+    assert re.fullmatch(r"[a-z][\w.-]* ?>=[\d.]+ +# [\w`].+", line)
+
+
+def test_what_the_course_was_asked_to_stand_on_is_required() -> None:
+    names = {re.match(r"[\w.-]+", line)[0] for line in requirement_lines("requirements.txt")}
+    asked = {"torch", "torchvision", "jupyterlab", "matplotlib", "torchsummary", "tqdm"}
+    assert asked | {"ipywidgets"} <= names
+    tools = {re.match(r"[\w.-]+", line)[0] for line in requirement_lines("requirements-test.txt")}
+    assert "nbval" in tools
+    assert not names & tools
+
+
+def test_pyproject_takes_its_lists_from_the_requirement_files() -> None:
+    assert set(PYPROJECT["project"]["dynamic"]) == {"dependencies", "optional-dependencies"}
+    lists = PYPROJECT["tool"]["setuptools"]["dynamic"]
+    assert lists["dependencies"] == {"file": ["requirements.txt"]}
+    assert lists["optional-dependencies"] == {"test": {"file": ["requirements-test.txt"]}}
+
+
+def test_conda_builds_the_same_from_requirements() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["name"] == PYPROJECT["project"]["name"]
+    assert environment["dependencies"] == [
+        f"python>={OLDEST}",
+        "pip",
+        {"pip": ["-r requirements.txt"]},
+    ]
+
+
+def test_one_oldest_python_everywhere() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())
+    job = workflow["jobs"]["test"]
+    assert PYPROJECT["project"]["requires-python"] == f">={OLDEST}"
+    assert job["strategy"]["matrix"]["python"][0] == OLDEST
+    assert PYPROJECT["tool"]["ruff"]["target-version"] == "py" + OLDEST.replace(".", "")
+    assert f"Python {OLDEST} or newer" in README
+
+
+def test_every_package_folder_is_installed() -> None:
+    folders = {
+        ".".join(file.parent.relative_to(ROOT).parts)
+        for file in (ROOT / "course_utils").rglob("__init__.py")
+    }
+    assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == folders
+
+
+def test_workflow_and_ci_call_make() -> None:
+    workflow = (ROOT / ".github/workflows/test.yml").read_text()
+    assert "run: make test" in workflow
+    ci = (ROOT / ".ci/run").read_text().splitlines()
+    assert "make test" in ci
+    assert ("make test-slow" in ci) == ("\ntest-slow:" in MAKEFILE)
+
+
+def test_commands_of_the_readme_exist() -> None:
+    targets = set(re.findall(r"^(\w[\w-]*):", MAKEFILE, re.MULTILINE))
+    papers = README + (ROOT / "CONTRIBUTING.md").read_text()
+    asked = set(re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)", papers, re.MULTILINE))
+    assert {a or b for a, b in asked} <= targets
+    assert {"run", "test", "lab"} <= {a or b for a, b in asked}
+
+
+def test_the_table_of_lessons_lists_those_that_exist() -> None:
+    listed = re.findall(r"\(notebooks/(\w+)\.ipynb\)", README)
+    assert listed == [lesson.name for lesson in find_lessons(ROOT)]
+
+
+@pytest.mark.parametrize("paper", ["README.md", "CONTRIBUTING.md"])
+def test_local_links_lead_somewhere(paper: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / paper).read_text())
+    links = [link for link in links if "NN_" not in link]  # those stand for any lesson
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_pictures_of_the_readme_have_alt_text() -> None:
+    assert all(alt.strip() for alt in re.findall(r"!\[([^\]]*)\]", README))
+
+
+def test_no_tracked_file_is_over_3_mb() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert [str(f) for f in files if f.is_file() and f.stat().st_size > 3_000_000] == []
+
+
+def test_linted_and_formatted() -> None:
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
