@@ -664,7 +664,7 @@ def train_on_logits(D, G, average, loader, epochs, every):
             update(D_solver, d_loss)
             g_loss = generator_loss(D(fakes))
             update(G_solver, g_loss)
-            update_average(average, G, decay=0.998)
+            update_average(average, G, decay=0.999)
             if step % every == 0:
                 beliefs = [torch.sigmoid(s).mean() for s in (real_logits, fake_logits)]
                 report(history, step, d_loss, g_loss, *beliefs)
@@ -679,7 +679,7 @@ def update(solver, loss):
 
 
 # %%
-better_epochs = by_profile(short=1, cpu=6, gpu=50)
+better_epochs = by_profile(short=1, cpu=8, gpu=50)
 fast_loader = cu.BatchLoader(
     cu.load_mnist(limit=by_profile(short=1280, cpu=None, gpu=None)), batch_size, drop_last=True
 )
