@@ -38,5 +38,5 @@ from .plots import (
     show_images,
     show_plane,
 )
-from .settings import by_profile, get_device, set_seed, start
+from .settings import by_profile, get_device, get_runs_folder, set_seed, start
 from .training import AdversarialStep, History, run_a_gan, train

@@ -77,20 +77,21 @@ def show_images(
             axis.set_title(each[index], fontsize=8)
     if isinstance(titles, str):
         figure.suptitle(titles)
-    if kind is not None:
-        colour = KINDS[need_choice(kind, "kind", KINDS)]
-        figure.patch.set(edgecolor=colour, linewidth=6)
+    _frame(figure, kind)
     figure.tight_layout(pad=0.6, h_pad=0.1, w_pad=0.1)
     show_figure(figure, alt or _describe_grid(count, per_row, titles, kind))
 
 
-def show_grids(grids: Sequence[tuple[str, Tensor]], alt: str, nrow: int = 5) -> None:
+def show_grids(
+    grids: Sequence[tuple[str, Tensor]], alt: str, nrow: int = 5, kind: str | None = None
+) -> None:
     """Show several batches of images side by side, each as a grid under its own title.
 
     Args:
         grids: a list of pairs (title, images); images as in `show_images`.
         alt: what a reader who cannot see the grids should know.
         nrow: images in a row of each grid.
+        kind: "real" or "fake" gives the frame that kind's fixed colour.
     """
     if not isinstance(grids, Sequence) or not all(
         isinstance(pair, Sequence) and len(pair) == 2 for pair in grids
@@ -105,6 +106,7 @@ def show_grids(grids: Sequence[tuple[str, Tensor]], alt: str, nrow: int = 5) -> 
         _draw_image(axis, _tile(_to_images(images), need_count(nrow, "nrow")))
         axis.set_title(title)
         axis.axis("off")
+    _frame(figure, kind)
     figure.tight_layout()
     show_figure(figure, alt)
 
@@ -202,7 +204,8 @@ def show_figure(figure: Figure, alt: str) -> None:
         raise ValueError(f"alt: expected a sentence that says what the figure shows, got {alt!r}")
     notice, above = sample_notice(), figure.get_suptitle()
     if notice and notice not in above:  # a figure shown twice says it once
-        figure.suptitle(f"{above}\n({notice})" if above else f"({notice})", fontsize=9)
+        text = f"{above}\n({notice})" if above else f"({notice})"
+        figure.suptitle(text, fontsize=9, y=1, verticalalignment="bottom")  # above, not over it
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", edgecolor=figure.get_edgecolor())
     picture = base64.b64encode(buffer.getvalue()).decode()
@@ -216,6 +219,13 @@ def _to_images(images: Tensor) -> Tensor:
     if isinstance(images, Tensor) and images.ndim == 2 and images.shape[1] == 784:
         images = images.reshape(-1, 1, 28, 28)
     return need_images(images).detach().cpu()
+
+
+def _frame(figure: Figure, kind: str | None) -> None:
+    """The frame in the fixed colour of real or of generated images."""
+    if kind is not None:
+        colour = KINDS[need_choice(kind, "kind", KINDS)]
+        figure.patch.set(edgecolor=colour, linewidth=6)
 
 
 def _draw_image(axis: Axes, image: Tensor) -> None:

@@ -113,11 +113,9 @@ def test_not_started(exercise_id, capsys):
 
 
 @pytest.mark.parametrize("exercise_id", NAMES)
-def test_references_pass_at_once(exercise_id, capsys):
-    began = time.perf_counter()
+def test_references_pass(exercise_id, capsys):
     back, line = say(exercise_id, EXERCISES[exercise_id].reference, capsys)
     assert (back, line) == (EXERCISES[exercise_id].reference, f"{exercise_id} ✓ right")
-    assert time.perf_counter() - began < 5  # 0.1 s; the first backward of a session takes more
 
 
 def test_a_pair_of_half_written_methods_is_not_started(capsys):
@@ -456,9 +454,8 @@ ENDLESS = {
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_answers_that_do_not_end(kind, hurry, capsys):
     body = ENDLESS[kind]
-    before, began = random.getstate(), time.perf_counter()
+    before = random.getstate()
     back, line = say("01.1", define("01.1", body), capsys)
-    assert time.perf_counter() - began < 4
     assert line == (
         "01.1 ✗ it was still running after 0.2 seconds; hint: does a loop in it ever end?"
     )
@@ -479,19 +476,16 @@ def test_a_loop_is_left_behind_even_if_it_swallows_everything(hurry, capsys):
         done = []
         """
     answer = define("01.1", text)
-    began = time.perf_counter()
     assert "still running" in say("01.1", answer, capsys)[1]
-    assert time.perf_counter() - began < 4
     answer.__globals__["done"].append(True)  # let it go, for the sake of the other tests
 
 
 def test_loops_that_can_be_stopped_are(hurry, capsys):
+    before = set(threading.enumerate())  # loops of other tests may still be about
     say("01.1", define("01.1", ENDLESS["pass"]), capsys)
-    for _ in range(100):
-        if threading.active_count() == 1:
-            break
-        time.sleep(0.05)
-    assert not [t for t in threading.enumerate() if "attempt" in t.name]
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def test_the_limit_leaves_time_for_slow_machines():

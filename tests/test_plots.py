@@ -390,7 +390,7 @@ def test_the_plane_follows_the_points_precision_and_leaves_no_gradient(gallery):
     "function, arguments",
     [
         (show_images, "images, nrow=None, titles=None, alt=None, kind=None"),
-        (show_grids, "grids, alt, nrow=5"),
+        (show_grids, "grids, alt, nrow=5, kind=None"),
         (plot_losses, "history"),
         (show_plane, "discriminator, real, fake, title, alt=None, reach=3.0"),
         (show_figure, "figure, alt"),

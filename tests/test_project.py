@@ -62,7 +62,7 @@ def test_conda_builds_the_same_from_requirements() -> None:
     assert environment["dependencies"] == [
         f"python>={OLDEST}",
         "pip",
-        {"pip": ["-r requirements.txt"]},
+        {"pip": ["-r requirements.txt", "-r requirements-test.txt"]},
     ]
 
 
