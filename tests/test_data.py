@@ -38,7 +38,7 @@ from course_utils.data import (
     samples,
     sources,
 )
-from course_utils.data.files import DamagedFile, DataFile, read_archive
+from course_utils.data.files import DamagedFile, DataFile, open_workspace, read_archive
 
 KEYS = ("train-images", "train-labels", "test-images", "test-labels")
 
@@ -1173,3 +1173,11 @@ def test_data_file_header_is_idx():
     file = DataFile("x", (2, 3), "", idx=True)
     assert file.header == bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3]) and file.size == 18
     assert DataFile("x", (2, 3), "").header == b""
+
+
+def test_a_workspace_that_another_program_ends_just_now_is_no_matter(tmp_path, monkeypatch):
+    gone = tmp_path / ".fetching-gone"  # seen in the listing, and gone before it is looked at
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter([gone]))
+    with open_workspace(tmp_path) as workspace:
+        assert workspace.is_dir()
+    assert not workspace.exists()

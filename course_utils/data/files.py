@@ -11,7 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -129,8 +129,9 @@ def open_workspace(root: Path) -> Iterator[Path]:
     except OSError as error:
         raise _cannot_write(root, error) from error
     for left_over in root.glob(".fetching-*"):  # by a program that was killed
-        if left_over.lstat().st_mtime < time.time() - DAY:
-            shutil.rmtree(left_over, ignore_errors=True)
+        with suppress(FileNotFoundError):  # that of a program that ended just now
+            if left_over.lstat().st_mtime < time.time() - DAY:
+                shutil.rmtree(left_over, ignore_errors=True)
     try:
         yield workspace
     finally:
