@@ -12,6 +12,7 @@ import types
 import numpy as np
 import pytest
 import torch
+import torchvision.transforms  # noqa: F401 - its first import may outlast a check on a busy machine
 from answers_lesson01 import D_STEP, G_STEP, HEADS, NAMES, RIGHT, WRONG, define
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -428,12 +429,12 @@ ENDLESS = {
     "swallows": """
         while True:
             try:
-                p + q
+                p.add(q)  # a call: Python 3.10 looks for the stop only at calls here
             except Exception:
                 pass
         """,
     "sleeps": "import time\ntime.sleep(3)",
-    "generator": "import itertools\nreturn sum(0 for _ in itertools.count())",
+    "generator": "return sum(0 for _ in iter(lambda: 0, 1))",
     "text": """
         r = 0
         class Slow(Exception):
