@@ -4,12 +4,13 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help run test test-slow lab lint lessons check outputs
+.PHONY: help run test test-slow lab bench lint lessons check outputs
 help:
 	@echo "make run        lesson 1 from start to end: digits in runs/lesson01/"
 	@echo "make test       unit tests, and every notebook in the short profile"
 	@echo "make test-slow  what takes longer: real downloads"
 	@echo "make lab        JupyterLab in notebooks/"
+	@echo "make bench      how fast this machine trains, in runs/bench/"
 	@echo "for authors:    make lessons | check | outputs | lint"
 
 run: $(READY)
@@ -23,6 +24,9 @@ test-slow: $(READY)
 
 lab: $(READY)
 	$(PY) -m jupyterlab --notebook-dir=notebooks
+
+bench: $(READY)
+	$(PY) -m course_utils bench
 
 lint: $(READY)
 	$(PY) -m ruff check .

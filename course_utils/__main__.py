@@ -1,10 +1,14 @@
-"""The command line: `python -m course_utils doctor | run | lessons`."""
+"""The command line: `python -m course_utils doctor | run | train | bench | lessons`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+
+from .settings import PROFILES
+
+INTERRUPTED = 130  # the exit code of a command that Ctrl-C has ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,6 +18,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from . import doctor
 
         return 0 if doctor.examine() else 1
+    if options.command == "train":
+        return _train(options)
+    if options.command == "bench":
+        from . import bench
+
+        bench.run_bench(options.out, rounds=options.rounds, pairs=options.pairs or None)
+        return 0
 
     from . import authoring  # late: students have no need of what it is made from
 
@@ -32,6 +43,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _train(options: argparse.Namespace) -> int:
+    from .recipes import train_recipe
+
+    try:
+        history = train_recipe(
+            options.recipe,
+            options.out or f"runs/{options.recipe}",
+            profile=options.profile,
+            epochs=options.epochs,
+            fresh=options.fresh,
+        )
+    except ValueError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return {"": 0, "interrupted": INTERRUPTED}.get(history.stopped, 1)
+
+
 def _report(problems: Sequence[str]) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
@@ -46,10 +74,26 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     run = commands.add_parser("run", help="execute a solved lesson; keep notebook, HTML, samples")
     run.add_argument("lesson", help="its number, such as 01")
     run.add_argument("--out", required=True, help="the folder to leave them in")
+    train = commands.add_parser("train", help="train a recipe; the same command again goes on")
+    train.add_argument("recipe", help="its name, such as dcgan; another word lists the names")
+    train.add_argument("--out", help="the run's folder; runs/NAME if not given")
+    train.add_argument(
+        "--profile", choices=PROFILES, help="how long; chosen by the machine if not given"
+    )
+    train.add_argument("--epochs", type=int, help="how long, in passes over the data")
+    train.add_argument("--fresh", action="store_true", help="start over, whatever was saved")
+    bench = commands.add_parser("bench", help="how fast this machine trains, against a plain loop")
+    bench.add_argument(
+        "--out", default="runs/bench", help="the folder for bench.json and bench.png"
+    )
+    bench.add_argument("--rounds", type=int, default=5, help="how often each row is measured")
+    bench.add_argument(
+        "--pairs", nargs="*", help="which networks: mlp, dcgan, cifar10; all if not given"
+    )
     lessons = commands.add_parser("lessons", help="for authors: make or check the notebooks")
     lessons.add_argument("action", choices=("build", "check", "outputs"))
     lessons.add_argument("lessons", nargs="*", help="numbers; all lessons if none is given")
-    lessons.add_argument("--profile", choices=("short", "cpu", "gpu"), help="for `outputs`")
+    lessons.add_argument("--profile", choices=PROFILES, help="for `outputs`")
     return parser.parse_args(arguments)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .validation import need_module, need_number, need_tensor
+from .validation import may_look, need_module, need_number, need_tensor
 
 
 def bce_loss(input: Tensor, target: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def bce_loss(input: Tensor, target: Tensor) -> Tensor:
     need_tensor(target, "target", shape=tuple(input.shape))
     if input.numel() == 0:
         raise ValueError(f"input: expected at least one logit, got shape {tuple(input.shape)}")
-    if target.device.type == "cpu" and not ((target >= 0) & (target <= 1)).all():
+    if may_look(target) and not ((target >= 0) & (target <= 1)).all():
         low, high = target.min().item(), target.max().item()
         raise ValueError(
             f"target: expected labels in [0, 1], got values from {low:.4g} to {high:.4g}"
@@ -72,6 +72,22 @@ def ls_generator_loss(scores_fake: Tensor) -> Tensor:
     return 0.5 * (_scores(scores_fake, "scores_fake") - 1).square().mean()
 
 
+def probability_discriminator_loss(d_real: Tensor, d_fake: Tensor) -> Tensor:
+    """`discriminator_loss` for a D that ends in a sigmoid: takes D(x) and D(G(z)) in [0, 1].
+
+    -log 0 counts as 100 (`nn.BCELoss` cuts it off there). Source: as `discriminator_loss`.
+    """
+    real, fake = _probabilities(d_real, "d_real"), _probabilities(d_fake, "d_fake")
+    bce = nn.BCELoss()
+    return bce(real, torch.ones_like(real)) + bce(fake, torch.zeros_like(fake))
+
+
+def probability_generator_loss(d_fake: Tensor) -> Tensor:
+    """`generator_loss` for a D that ends in a sigmoid: takes D(G(z)) in [0, 1]."""
+    fake = _probabilities(d_fake, "d_fake")
+    return nn.BCELoss()(fake, torch.ones_like(fake))
+
+
 def get_optimizer(
     model: nn.Module, lr: float = 1e-3, betas: tuple[float, float] = (0.5, 0.999)
 ) -> torch.optim.Adam:
@@ -90,6 +106,18 @@ def get_optimizer(
     beta1, beta2 = (need_number(beta, "betas", low=0, below=1) for beta in betas)
     # fused: one kernel updates all parameters at once; the same mathematics, less time
     return torch.optim.Adam(model.parameters(), lr=lr, betas=(beta1, beta2), fused=True)
+
+
+def _probabilities(value: Tensor, name: str) -> Tensor:
+    """`value` if it is one probability an image."""
+    _scores(value, name)
+    if may_look(value) and not ((value >= 0) & (value <= 1)).all():
+        low, high = value.min().item(), value.max().item()
+        raise ValueError(
+            f"{name}: expected probabilities in [0, 1], got values from {low:.4g} to {high:.4g}; "
+            "does D end in a Sigmoid?"
+        )
+    return value
 
 
 def _scores(value: Tensor, name: str) -> Tensor:

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from .settings import fork_random
-from .validation import need_choice, need_count, need_module, need_tensor
+from .validation import may_look, need_choice, need_count, need_module, need_tensor
 
 IMAGE_SHAPE = (1, 28, 28)  # one MNIST digit: channels, height, width
 PIXELS = 28 * 28
-LEAK = 0.01  # the slope of every LeakyReLU in the pairs below
+LEAK = 0.01  # the slope of every LeakyReLU in the pairs on logits
+STEEP_LEAK = 0.2  # the same in the pairs that end in a sigmoid (Radford et al. 2015, section 3)
 TOO_LARGE = 16  # for a pixel: noise may be added to [-1, 1], but this is [0, 255] left unscaled
 
 
@@ -80,6 +81,41 @@ def build_generator(noise_dim: int = 96) -> nn.Sequential:
     )
 
 
+def build_sigmoid_discriminator(hidden_size: int = 256) -> nn.Sequential:
+    """An MLP that ends in a sigmoid: digits in, D(x) in [0, 1] out, `(N, 1)`.
+
+    533,505 parameters at `hidden_size=256`: 784 -> 2 h -> h -> 1.
+    """
+    need_count(hidden_size, "hidden_size")
+    return nn.Sequential(
+        ToVector(),
+        nn.Linear(PIXELS, 2 * hidden_size),
+        nn.LeakyReLU(STEEP_LEAK),
+        nn.Linear(2 * hidden_size, hidden_size),
+        nn.LeakyReLU(STEEP_LEAK),
+        nn.Linear(hidden_size, 1),
+        nn.Sigmoid(),
+    )
+
+
+def build_leaky_generator(noise_dim: int = 96, hidden_size: int = 256) -> nn.Sequential:
+    """An MLP with LeakyReLU: noise `(N, noise_dim)` in, digits `(N, 1, 28, 28)` in [-1, 1] out.
+
+    558,608 parameters at the defaults: noise -> h -> 2 h -> 784.
+    """
+    need_count(hidden_size, "hidden_size")
+    return nn.Sequential(
+        Latent(need_count(noise_dim, "noise_dim")),
+        nn.Linear(noise_dim, hidden_size),
+        nn.LeakyReLU(STEEP_LEAK),
+        nn.Linear(hidden_size, 2 * hidden_size),
+        nn.LeakyReLU(STEEP_LEAK),
+        nn.Linear(2 * hidden_size, PIXELS),
+        nn.Tanh(),
+        ToImage(),
+    )
+
+
 def build_dc_classifier() -> nn.Sequential:
     """The convolutional discriminator with max pooling: digits in, `(N, 1)` logits out.
 
@@ -121,6 +157,52 @@ def build_dc_generator(noise_dim: int = 96) -> nn.Sequential:
         nn.ConvTranspose2d(64, 1, kernel_size=4, stride=2, padding=1),
         nn.Tanh(),
         ToImage(),
+    )
+
+
+def build_cifar10_discriminator() -> nn.Sequential:
+    """Strided convolutions with batch norm and dropout: `(N, 3, 32, 32)` in, D(x) `(N, 1)` out.
+
+    663,361 parameters. Sides: 32 -> 16 -> 8 -> 4 -> 1. It ends in a sigmoid. A convolution before
+    batch norm has no bias: the norm would take it away again.
+    """
+    return nn.Sequential(
+        nn.Conv2d(3, 64, kernel_size=4, stride=2, padding=1),
+        nn.LeakyReLU(STEEP_LEAK),
+        nn.Dropout2d(0.25),
+        nn.Conv2d(64, 128, kernel_size=4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(128),
+        nn.LeakyReLU(STEEP_LEAK),
+        nn.Dropout2d(0.25),
+        nn.Conv2d(128, 256, kernel_size=4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(256),
+        nn.LeakyReLU(STEEP_LEAK),
+        nn.Conv2d(256, 1, kernel_size=4),
+        nn.Flatten(),
+        nn.Sigmoid(),
+    )
+
+
+def build_cifar10_generator(noise_dim: int = 100) -> nn.Sequential:
+    """Transposed convolutions with batch norm: noise in, `(N, 3, 32, 32)` in [-1, 1] out.
+
+    1,068,931 parameters at `noise_dim=100`, and 4,096 for each further dimension.
+    Sides: 1 -> 4 -> 8 -> 16 -> 32.
+    """
+    return nn.Sequential(
+        Latent(need_count(noise_dim, "noise_dim")),
+        nn.Unflatten(1, (noise_dim, 1, 1)),
+        nn.ConvTranspose2d(noise_dim, 256, kernel_size=4, bias=False),
+        nn.BatchNorm2d(256),
+        nn.ReLU(),
+        nn.ConvTranspose2d(256, 128, kernel_size=4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(128),
+        nn.ReLU(),
+        nn.ConvTranspose2d(128, 64, kernel_size=4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.ConvTranspose2d(64, 3, kernel_size=4, stride=2, padding=1),
+        nn.Tanh(),
     )
 
 
@@ -196,14 +278,14 @@ def summarize(model: nn.Module, input_size: tuple[int, ...]) -> None:
 def _expect_digits(images: Tensor) -> Tensor:
     """`images` if it is a float batch of 784 pixels each, in one of the two known shapes.
 
-    As in `need_tensor`, values are looked at on the CPU only.
+    As in `need_tensor`, values are looked at where `may_look` says so.
     """
     need_tensor(images, "images")
     if images.ndim not in (2, 4) or images.shape[1:] not in ((PIXELS,), IMAGE_SHAPE):
         raise ValueError(
             f"images: expected shape (N, 784) or (N, 1, 28, 28), got {tuple(images.shape)}"
         )
-    if images.device.type == "cpu" and images.numel() and images.detach().abs().max() > TOO_LARGE:
+    if may_look(images) and images.numel() and images.detach().abs().max() > TOO_LARGE:
         raise ValueError(
             f"images: expected floats in [-1, 1], got values up to {images.abs().max():.4g}; "
             "if it is [0, 255], divide by 127.5 and subtract 1"

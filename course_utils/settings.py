@@ -6,10 +6,11 @@ import json
 import os
 import platform
 import random
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -70,27 +71,43 @@ def set_seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def get_random_state() -> dict[str, Any]:
+    """Every global random state, as tensors and plain values: Python's, NumPy's, torch's."""
+    kind, words, *rest = np.random.get_state()
+    state = {
+        "python": random.getstate(),
+        "numpy": (kind, words.tolist(), *rest),
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Put back what `get_random_state` gave; a device that is not here is left out."""
+    random.setstate(state["python"])
+    kind, words, *rest = state["numpy"]
+    np.random.set_state((kind, np.array(words, dtype=np.uint32), *rest))
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and len(state.get("cuda", ())) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    if torch.backends.mps.is_available() and "mps" in state:
+        torch.mps.set_rng_state(state["mps"])
+
+
 @contextmanager
 def fork_random(seed: int | None = None) -> Iterator[None]:
     """Inside, draw as you like (from `seed`, if given); outside, no random state has moved."""
-    before = random.getstate(), np.random.get_state()
-    on_cuda = torch.cuda.is_available()
-    on_mps = torch.backends.mps.is_available()
-    torch_state = torch.get_rng_state()
-    device_state = torch.cuda.get_rng_state_all() if on_cuda else None
-    mps_state = torch.mps.get_rng_state() if on_mps else None
+    before = get_random_state()
     try:
         if seed is not None:
             set_seed(seed)
         yield
     finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])
-        torch.set_rng_state(torch_state)
-        if on_cuda:
-            torch.cuda.set_rng_state_all(device_state)
-        if on_mps:
-            torch.mps.set_rng_state(mps_state)
+        set_random_state(before)
 
 
 def describe_machine() -> str:
@@ -104,6 +121,36 @@ def describe_machine() -> str:
     else:
         what = f"CPU, {torch.get_num_threads()} threads"
     return f"{what}; Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def name_processor() -> str:
+    """The processor's name; Python itself knows it only on some systems."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        found = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE)
+        if found:
+            return found[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def peak_memory() -> float:
+    """The most memory this process ever held, in GB. Its text is sent to the lesson's kernel."""
+    import sys
+    from pathlib import Path
+
+    status = Path("/proc/self/status")
+    if status.exists():  # not getrusage: on Linux that counts what the parent held at the fork
+        kilobytes = next(
+            line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")
+        )
+        return int(kilobytes) / 2**20
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 2**30
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**30
 
 
 def start(lesson: str) -> None:

@@ -774,6 +774,78 @@ print(f"BatchLoader {1000 * fast / batches:.2f} ms a batch")
 print(f"ratio: {slow / fast:.0f} times faster")
 
 # %% [markdown]
+# ## Part 8: the same loop, safer and faster
+#
+# *About 5 minutes.* From here on the course trains with `run_a_gan`. It takes your networks, your
+# solvers and your two losses, and does what your loop does: D first, then G, one batch of fakes for both. What
+# it adds is speed, and it never loses a step.
+
+
+# %%
+few = by_profile(short=1280, cpu=12_800, gpu=60_000)
+race_loader = cu.BatchLoader(cu.load_mnist(limit=few), batch_size, drop_last=True)
+
+
+def build_pair():
+    """A new D and G, and a solver for each."""
+    D, G = cu.build_discriminator().to(device), Generator(latent_size, hidden_size).to(device)
+    return D, G, cu.get_optimizer(D, learning_rate), cu.get_optimizer(G, learning_rate)
+
+
+# %% [markdown]
+# Where the speed comes from: D collects no gradients while G learns, D sees real digits and fakes in
+# one pass, and matrices are multiplied in bfloat16 where the machine can (16 bits a number in place of
+# 32; the losses stay in float32). On a GPU the step is recorded once and replayed.
+
+
+# %%
+def train_by_course(epochs, **options):
+    """`run_a_gan` with the losses of this lesson, and the average of G."""
+    losses = (discriminator_loss, generator_loss)
+    return cu.run_a_gan(
+        *build_pair(), *losses, race_loader, num_epochs=epochs, noise_size=latent_size,
+        ema=0.999, **options,
+    )  # fmt: skip
+
+
+# %% [markdown]
+# Both ways in turn, three times, with the same networks and the same digits. **What to expect:** on
+# one laptop more than on another. Where there is no bfloat16 the gain is small, as the arithmetic
+# stays the same. One line says what was chosen for your machine.
+
+# %%
+by_hand, by_course = [], []
+for _ in range(3):
+    D, G, _, _ = build_pair()
+    began = time.perf_counter()
+    train_on_logits(D, G, copy.deepcopy(G), race_loader, epochs=1)
+    by_hand.append(len(race_loader) * batch_size / (time.perf_counter() - began))
+    by_course.append(train_by_course(epochs=1).images_per_second)
+
+# %%
+slow, fast = sorted(by_hand)[1], sorted(by_course)[1]  # the one in the middle of three
+print(f"the loop by hand {slow:,.0f} digits a second")
+print(f"run_a_gan {fast:,.0f} digits a second")
+print(f"ratio: {fast / slow:.2f} times faster")
+
+# %% [markdown]
+# Now the safety. A name for `checkpoint` keeps the run in a folder: both networks, both solvers, the
+# average, the history and every random state. The same cell again goes on where it stopped, after a
+# lost session too. The stop button ■ ends a run after the present step, and saves.
+
+# %%
+train_by_course(epochs=1, checkpoint="lesson01_race")
+
+# %% [markdown]
+# Now two epochs. The networks are new ones, and yet it does not begin again: **look at the step that it
+# goes on from.** Other settings (another learning rate, another loss) would start a run of their own,
+# and `fresh=True` starts over.
+
+# %%
+race_history = train_by_course(epochs=2, checkpoint="lesson01_race")
+print(f"{race_history.step[-1]} steps in all, stopped early: {race_history.stopped or 'no'}")
+
+# %% [markdown]
 # ## When it goes wrong
 #
 # | what you see | what it usually is | what helps |
@@ -783,6 +855,7 @@ print(f"ratio: {slow / fast:.0f} times faster")
 # | grey noise for ever | G is not trained | does `G_solver` hold G's parameters? was `detach` used in G's step? |
 # | `Trying to backward through the graph a second time` | D's step ran backward through G | `fakes.detach()` in D's step |
 # | `nan` in a loss | logarithm of 0 | use logits |
+# | the session was lost | Colab, or the battery | `run_a_gan(..., checkpoint="name")`, and in Colab `KEEP_RUNS_ON_DRIVE = True` |
 
 # %% [markdown]
 # ## Questions
@@ -827,6 +900,7 @@ print(f"ratio: {slow / fast:.0f} times faster")
 # - At a draw: d_loss 1.386, g_loss 0.693, D(x) and D(G(z)) ½.
 # - `detach` in D's step, none in G's. Logits, not probabilities.
 # - Curves show balance; only the pictures show quality.
+# - `run_a_gan` is the same loop, faster, and it can be stopped and goes on.
 
 # %% [markdown]
 # ## What comes next

@@ -17,12 +17,17 @@ FLOORS = {
     2: ("checkpoints", "metrics", "plots"),
     3: ("checks", "training"),
     4: ("dashboard", "exercises", "explorer", "recipes"),
-    5: ("__main__", "authoring", "doctor"),
+    5: ("__main__", "authoring", "bench", "doctor"),
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 HALL = "__init__"  # course_utils/__init__.py: it hands on the names of floors 0 to 4
 # the imports allowed within a floor
-NEIGHBOURS = {("settings", "validation"), ("__main__", "authoring"), ("__main__", "doctor")}
+NEIGHBOURS = {
+    ("settings", "validation"),
+    ("__main__", "authoring"),
+    ("__main__", "bench"),
+    ("__main__", "doctor"),
+}
 HEAVY = ["ipywidgets", "pandas", "sklearn", "mlxtend", "pyarrow", "huggingface_hub", "jupytext"]
 
 

@@ -21,10 +21,13 @@ from course_utils.losses import (
     get_optimizer,
     ls_discriminator_loss,
     ls_generator_loss,
+    probability_discriminator_loss,
+    probability_generator_loss,
 )
 
-OF_TWO = (discriminator_loss, ls_discriminator_loss)
-OF_ONE = (generator_loss, ls_generator_loss)
+OF_TWO = (discriminator_loss, ls_discriminator_loss, probability_discriminator_loss)
+OF_ONE = (generator_loss, ls_generator_loss, probability_generator_loss)
+ON_PROBABILITIES = (probability_discriminator_loss, probability_generator_loss)
 
 scores = st.lists(st.floats(-1000, 1000), min_size=1, max_size=6).map(
     lambda values: torch.tensor(values, dtype=torch.float64)
@@ -35,6 +38,11 @@ def close(got: Tensor, expected: Tensor | float) -> None:
     expected = torch.as_tensor(expected, dtype=torch.float64)
     assert got.shape == expected.shape
     assert ((got - expected).abs() <= 1e-12 * (1 + expected.abs())).all(), (got, expected)
+
+
+def ask(loss, *raw: Tensor) -> Tensor:
+    """The loss of scores, or of their sigmoid where the loss is on probabilities."""
+    return loss(*(torch.sigmoid(s) if loss in ON_PROBABILITIES else s for s in raw))
 
 
 def slope(loss, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -54,6 +62,8 @@ def test_values_at_a_draw(count):
     halves = torch.full((count, 1), 0.5)
     assert ls_discriminator_loss(halves, halves).item() == 1 / 4
     assert ls_generator_loss(halves).item() == 1 / 8
+    assert probability_discriminator_loss(halves, halves).item() == pytest.approx(2 * math.log(2))
+    assert probability_generator_loss(halves).item() == pytest.approx(math.log(2))
 
 
 def test_least_squares_targets_are_one_and_zero():
@@ -148,17 +158,17 @@ def test_order_repetition_and_a_column_do_not_matter(values, data, times):
     order = data.draw(st.permutations(range(len(values))))
     for other in (values[order], values.repeat(times), values.reshape(-1, 1)):
         for loss in OF_ONE:
-            close(loss(other), loss(values))
+            close(ask(loss, other), ask(loss, values))
         for loss in OF_TWO:
-            close(loss(other, values), loss(values, values))
-            close(loss(values, other), loss(values, values))
+            close(ask(loss, other, values), ask(loss, values, values))
+            close(ask(loss, values, other), ask(loss, values, values))
 
 
 @steady
 @given(scores)
 def test_losses_are_never_negative(values):
-    assert all(loss(values) >= 0 for loss in OF_ONE)
-    assert all(loss(values, -values) >= 0 for loss in OF_TWO)
+    assert all(ask(loss, values) >= 0 for loss in OF_ONE)
+    assert all(ask(loss, values, -values) >= 0 for loss in OF_TWO)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -216,6 +226,8 @@ def test_five_steps_are_adams(lr, betas, as_list):
         (generator_loss, "logits_fake"),
         (ls_discriminator_loss, "scores_real, scores_fake"),
         (ls_generator_loss, "scores_fake"),
+        (probability_discriminator_loss, "d_real, d_fake"),
+        (probability_generator_loss, "d_fake"),
         (get_optimizer, "model, lr=0.001, betas=(0.5, 0.999)"),
     ],
 )
@@ -267,6 +279,14 @@ NETWORK = nn.Linear(1, 1)
 
 @bad_inputs(
     *complaints_about_scores(),
+    ("logits", lambda: probability_generator_loss(MIXED), ValueError, "d_fake", "from -0.5 to 2"),
+    (
+        "real logits",
+        lambda: probability_discriminator_loss(MIXED, ZEROS),
+        ValueError,
+        "d_real",
+        "from -0.5 to 2; does D end in a Sigmoid?",
+    ),
     ("bce input: list", lambda: bce_loss([0.0], ZEROS), TypeError, "input", "list"),
     ("bce input: whole", lambda: bce_loss(ZEROS.int(), ZEROS), TypeError, "input", "torch.int32"),
     ("bce input: NaN", lambda: bce_loss(ZEROS / 0, ZEROS), ValueError, "input", "NaN"),

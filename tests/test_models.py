@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,10 +16,14 @@ from torch.nn import functional as F
 
 from course_utils.losses import generator_loss
 from course_utils.models import (
+    build_cifar10_discriminator,
+    build_cifar10_generator,
     build_dc_classifier,
     build_dc_generator,
     build_discriminator,
     build_generator,
+    build_leaky_generator,
+    build_sigmoid_discriminator,
     count_params,
     initialize_weights,
     sample_noise,
@@ -97,6 +102,54 @@ def test_gradients_reach_every_weight_of_the_pair(pair):
     generator_loss(D(G(sample_noise(8, 4)))).backward()
     for name, p in (*D.named_parameters(), *G.named_parameters()):
         assert p.grad is not None and p.grad.abs().sum() > 0, name
+
+
+# --- the pairs that end in a sigmoid ---------------------------------------------------------
+
+
+def linear_params(*sizes: int) -> int:
+    return sum(i * o + o for i, o in pairwise(sizes))
+
+
+@pytest.mark.parametrize("hidden", [1, 64, 256])
+def test_hidden_size_decides_the_mlps_of_lesson_1(hidden):
+    D, G = build_sigmoid_discriminator(hidden), build_leaky_generator(96, hidden)
+    assert count_params(D) == linear_params(784, 2 * hidden, hidden, 1)
+    assert count_params(G) == linear_params(96, hidden, 2 * hidden, 784)
+    assert count_params(build_sigmoid_discriminator()) == 533_505
+    assert count_params(build_leaky_generator()) == 558_608
+
+
+def test_the_counts_of_the_cifar10_pair():
+    """Weights of 4 x 4 windows; two numbers a channel for batch norm; no bias before it."""
+    d = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256) + 64 + 1 + 2 * (128 + 256)
+    g = 16 * (100 * 256 + 256 * 128 + 128 * 64 + 64 * 3) + 3 + 2 * (256 + 128 + 64)
+    assert count_params(build_cifar10_discriminator()) == d == 663_361
+    assert count_params(build_cifar10_generator()) == g == 1_068_931
+    assert count_params(build_cifar10_generator(101)) == g + 4096
+
+
+@pytest.mark.parametrize(
+    "build_D, build_G, shape",
+    [
+        (build_sigmoid_discriminator, build_leaky_generator, (1, 28, 28)),
+        (build_cifar10_discriminator, build_cifar10_generator, (3, 32, 32)),
+    ],
+)
+def test_images_in_minus_one_to_one_and_probabilities(build_D, build_G, shape):
+    images = build_G(4)(torch.randn(5, 4) * 100)
+    assert images.shape == (5, *shape) and images.abs().max() <= 1
+    assert images.min() < -0.01 and images.max() > 0.01
+    beliefs = build_D()(images)
+    assert beliefs.shape == (5, 1)
+    assert ((beliefs >= 0) & (beliefs <= 1)).all()
+    (-beliefs.log().mean()).backward()
+
+
+@pytest.mark.parametrize("build", [build_sigmoid_discriminator, build_cifar10_discriminator])
+def test_their_leak_is_a_fifth(build):
+    slopes = {m.negative_slope for m in build().modules() if isinstance(m, nn.LeakyReLU)}
+    assert slopes == {0.2}
 
 
 # --- layer by layer: the same mathematics written out by hand, in float64 --------------------

@@ -12,6 +12,7 @@ import yaml
 
 from course_utils.authoring import find_lessons
 from course_utils.doctor import OLDEST_PYTHON
+from course_utils.recipes import RECIPES
 
 try:
     import tomllib
@@ -129,3 +130,8 @@ def test_linted_and_formatted() -> None:
             [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_readme_names_every_recipe() -> None:
+    (listed,) = re.findall(r"^Recipes: (.+)\. How", README, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", listed) == list(RECIPES)

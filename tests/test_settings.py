@@ -144,13 +144,14 @@ def test_fork_random_leaves_no_trace_of_code_that_raised(problem):
 def test_fork_random_takes_care_of_gpus(monkeypatch):
     restored = []
     pretend(monkeypatch, cuda=True, mps=True)
-    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: "cuda state")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: ["cuda state"])
     monkeypatch.setattr(torch.cuda, "set_rng_state_all", restored.append)
     monkeypatch.setattr(torch.mps, "get_rng_state", lambda: "mps state")
     monkeypatch.setattr(torch.mps, "set_rng_state", restored.append)
     with fork_random():
         assert restored == []
-    assert restored == ["cuda state", "mps state"]
+    assert restored == [["cuda state"], "mps state"]
 
 
 # --- what a lesson prints first --------------------------------------------------------------

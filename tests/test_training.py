@@ -24,6 +24,7 @@ from course_utils.losses import (
 from course_utils.settings import fork_random
 from course_utils.training import AdversarialStep, History, run_a_gan, train
 
+LISTS = ("d_loss", "g_loss", "d_real", "d_fake")
 NOISE = 3  # the length of a latent vector in these tests
 LOSSES = (discriminator_loss, generator_loss)
 
@@ -102,10 +103,22 @@ GAMES = {
         (False, 200, {}),
         (True, 10, {}),
         (False, 20, {"noise": "normal"}),
-        (False, 20, {"augment": lambda x: 0.5 * x.flip(1)}),
+        (False, 20, {"augment": lambda x, generator: 0.5 * x.flip(1)}),
         (False, 20, {"penalty": lambda D, images, fakes: D(images + fakes).square().mean()}),
+        (False, 20, {"one_pass": False}),
+        (False, 20, {"freeze": False}),
+        (False, 20, {"fresh_fakes": True}),
     ],
-    ids=["mlp", "batch norm", "normal noise", "augmented", "penalised"],
+    ids=[
+        "mlp",
+        "batch norm",
+        "normal noise",
+        "augmented",
+        "penalised",
+        "two passes",
+        "not frozen",
+        "fresh fakes",
+    ],
 )
 def test_training_is_the_loop_by_hand(float64, batch_norm, steps, options, game):
     """Goodfellow et al. 2014, algorithm 1 with k = 1, one batch of fakes for both updates."""
@@ -116,14 +129,20 @@ def test_training_is_the_loop_by_hand(float64, batch_norm, steps, options, game)
     step = build_step(D, G, losses, as_probability=as_probability, **options)
     history = train(step, batches, num_epochs=1, log_every=1, show_every=10**6, seed=7)
 
-    augment = options.get("augment", lambda x: x)
+    def augment(x):
+        return options["augment"](x, None) if "augment" in options else x
+
     penalty = options.get("penalty", lambda D, images, fakes: 0)
-    draw = (
-        torch.randn if options.get("noise") == "normal" else lambda *size: 2 * torch.rand(size) - 1
-    )
+    torch.manual_seed(7)
+    source = torch.Generator().manual_seed(int(torch.randint(2**31, ())))  # the noise's own
+
+    def draw(*size):
+        if options.get("noise") == "normal":
+            return torch.randn(size, generator=source)
+        return 2 * torch.rand(size, generator=source) - 1
+
     adam_D, adam_G = (HandAdam(net.parameters(), 0.01, (0.5, 0.999)) for net in (hand_D, hand_G))
     expected = History()
-    torch.manual_seed(7)
     draw(25, NOISE)  # the fixed noise comes first
     for number, (images, _) in enumerate(batches, start=1):
         fakes = hand_G(draw(len(images), NOISE))
@@ -131,6 +150,8 @@ def test_training_is_the_loop_by_hand(float64, batch_norm, steps, options, game)
         real, fake = hand_D(augment(images)), hand_D(augment(frozen))
         d_loss = game_of_d(real, fake) + penalty(hand_D, images, frozen)
         adam_D.step(torch.autograd.grad(d_loss, list(hand_D.parameters())))
+        if "fresh_fakes" in options:
+            fakes = hand_G(draw(len(images), NOISE))
         g_loss = game_of_g(hand_D(augment(fakes)))
         adam_G.step(torch.autograd.grad(g_loss, list(hand_G.parameters())))
         mean = (lambda s: torch.sigmoid(s).mean()) if as_probability else (lambda s: s.mean())
@@ -194,7 +215,8 @@ def test_scores_are_detached_scalars():
 def test_augment_changes_what_d_sees_of_real_and_fake_alike():
     seen = []
 
-    def augment(images: Tensor) -> Tensor:
+    def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+        assert generator is step.generator
         seen.append(images)
         return images
 
@@ -304,7 +326,7 @@ class Counting(AdversarialStep):
 
     def __call__(self, images, labels):
         self.calls += 1
-        return {name: torch.tensor(self.calls) for name in ("d_loss", "g_loss", "d_real", "d_fake")}
+        return {name: torch.tensor(self.calls) for name in LISTS}
 
 
 @steady
@@ -405,14 +427,27 @@ def test_a_history_starts_empty_and_is_its_own():
     assert type(one.d_loss[0]) is float
     assert asdict(other) == {
         "step": [], "d_loss": [], "g_loss": [], "d_real": [], "d_fake": [], "samples": [],
-        "seconds": 0.0,
+        "seconds": 0.0, "images": 0, "averaged": None, "stopped": "",
     }  # fmt: skip
 
 
-def test_seconds_are_counted(monkeypatch):
-    clock = iter([100.0, 103.5])
-    monkeypatch.setattr("course_utils.training.time.perf_counter", lambda: next(clock))
-    assert train(build_step(), make_batches(2), num_epochs=1).seconds == 3.5
+def test_seconds_and_images_are_counted(monkeypatch):
+    """The clock starts once everything is ready, and is last read at the end."""
+    ticks = []
+
+    def clock():
+        ticks.append(len(ticks) * 1.5)
+        return ticks[-1]
+
+    monkeypatch.setattr("course_utils.training.loop.time.perf_counter", clock)
+    started = []
+    history = train(
+        build_step(), make_batches(2), num_epochs=3, callbacks=[lambda p: started.append(ticks[-1])]
+    )
+    assert history.images == 2 * 3 * 6
+    assert 0 < history.seconds <= ticks[-1] - started[0]
+    assert history.images_per_second == history.images / history.seconds
+    assert History().images_per_second == 0
 
 
 # --- run_a_gan -------------------------------------------------------------------------------
@@ -421,7 +456,7 @@ def test_seconds_are_counted(monkeypatch):
 def test_run_a_gan_is_a_step_and_a_loop():
     D, G = build_pair()
     batches = make_batches(5)
-    options = {"noise": "normal", "augment": torch.tanh, "as_probability": None}
+    options = {"noise": "normal", "augment": lambda x, _: x.tanh(), "as_probability": None}
     options["penalty"] = lambda D, images, fakes: D(images).square().mean()
     step = build_step(copy.deepcopy(D), copy.deepcopy(G), **options)
     seen = []
@@ -587,21 +622,116 @@ TWO_SCORES = nn.Linear(2, 2)
         "NaN in the images",
         lambda: GOOD.run(loader=[(BATCH[0] * math.nan, BATCH[1])]),
         ValueError,
-        "logits_real",
+        "loader",
         "NaN",
     ),
     (
         "two scores an image",
         lambda: GOOD.run(D=TWO_SCORES, D_solver=get_optimizer(TWO_SCORES)),
         ValueError,
-        "logits_real",
-        "(6, 2)",
+        "D",
+        "(2, 2)",
     ),
 )
 def test_bad_input(call, error, name, got):
     before = copy_state(GOOD.D, GOOD.G)
     assert_complains(call, error, name, got)
     assert all_equal(before, copy_state(GOOD.D, GOOD.G))
+
+
+class Batches(Sized):
+    """A loader that tells how it is made, as `DataLoader` and `BatchLoader` do."""
+
+    def __init__(self, count: int, batch_size: int, drop_last: bool = False) -> None:
+        self.dataset, self.batch_size, self.drop_last = range(count), batch_size, drop_last
+        super().__init__(make_batches(max(1, count // batch_size), batch_size))
+
+
+def run_with_batch_norm(loader, part: str = "D"):
+    D, G = build_pair(batch_norm=True)
+    plain_D, plain_G = build_pair()
+    pair = (D, plain_G) if part == "D" else (plain_D, G)
+    return train(build_step(*pair), loader, num_epochs=1)
+
+
+@pytest.mark.parametrize("part", ["D", "G"])
+@pytest.mark.parametrize(
+    "loader, got",
+    [
+        (Batches(13, 6), "a last batch (of 13 images by 6) of 1"),
+        (Batches(6, 1), "batches of 1"),
+        ([*make_batches(2), *make_batches(1, size=1)], "1"),
+    ],
+)
+def test_batch_norm_learns_nothing_from_one_image(loader, got, part):
+    with pytest.raises(ValueError, match=r"^loader: expected at least 2 images a batch") as caught:
+        run_with_batch_norm(loader, part)
+    assert f"got {got}" in str(caught.value)
+
+
+@pytest.mark.parametrize("loader", [Batches(13, 6, drop_last=True), Batches(14, 6)])
+def test_two_images_are_enough(loader):
+    assert run_with_batch_norm(loader).step
+    assert train(build_step(), Batches(13, 6), num_epochs=1).step  # and without it one is
+
+
+def digits_step(D=None):
+    G = nn.Sequential(nn.Linear(NOISE, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+    return build_step(D or nn.Sequential(nn.Flatten(), nn.Linear(784, 1)), G)
+
+
+def train_on(images: Tensor, step=None):
+    labels = torch.zeros(len(images)).long()
+    return train(step or digits_step(), [(images, labels)], num_epochs=1)
+
+
+GREY = torch.zeros(4, 1, 28, 28)
+
+
+@bad_inputs(
+    ("[0, 255]", lambda: train_on(GREY + 255), ValueError, "loader", "255 to 255"),
+    ("a little too bright", lambda: train_on(GREY + 1.1), ValueError, "loader", "1.1 to 1.1"),
+    ("bytes", lambda: train_on(GREY.byte()), TypeError, "loader", "torch.uint8"),
+    ("flat", lambda: train_on(GREY.flatten(1) - 2), ValueError, "loader", "-2 to -2"),
+    ("infinite", lambda: train_on(GREY / 0), ValueError, "loader", "NaN or infinity"),
+    ("colour", lambda: train_on(torch.zeros(4, 3, 32, 32)), ValueError, "loader", "(3, 32, 32)"),
+    (
+        "not what D takes",
+        lambda: train_on(GREY, digits_step(nn.Linear(5, 1))),
+        ValueError,
+        "loader",
+        "(4, 1, 28, 28): mat1",
+    ),
+)
+def test_unusable_images(call, error, name, got):
+    assert_complains(call, error, name, got)
+
+
+def test_a_complaint_comes_before_the_first_step():
+    step = digits_step()
+    before = copy_state(step.D, step.G)
+    seen = []
+    with pytest.raises(ValueError, match="loader"):
+        train(step, [(GREY + 7, GREY[:, 0, 0, 0])], num_epochs=1, callbacks=[seen.append])
+    assert seen == [] and all_equal(before, copy_state(step.D, step.G))
+
+
+def test_networks_left_in_eval_mode_train_all_the_same():
+    step = build_step(*build_pair(batch_norm=True))
+    step.D.eval(), step.G.eval()
+    before = copy_state(step.G[2])
+    train(step, make_batches(2), num_epochs=1)
+    assert step.D.training and step.G.training
+    assert not all_equal(before, copy_state(step.G[2]))  # its statistics have moved
+
+
+def test_a_loader_shorter_than_its_length_ends_the_run_in_order():
+    class Short(Sized):
+        def __len__(self) -> int:
+            return 10
+
+    history = train(build_step(), Short(make_batches(4)), num_epochs=1, log_every=3)
+    assert history.step == [1, 3, 4] and [n for n, _ in history.samples] == [0, 4]
 
 
 @pytest.mark.parametrize("option", ["show_evry", "noise_dim", "device"])

@@ -6,7 +6,6 @@ import base64
 import inspect
 import json
 import os
-import platform
 import re
 import sys
 import tempfile
@@ -24,7 +23,14 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from tqdm import tqdm
 
-from ..settings import MEASURED, PROFILES, describe_machine, get_profile
+from ..settings import (
+    MEASURED,
+    PROFILES,
+    describe_machine,
+    get_profile,
+    name_processor,
+    peak_memory,
+)
 from ..validation import need_choice
 from .editions import (
     build_lessons,
@@ -129,26 +135,6 @@ def to_html(notebook: NotebookNode, title: str) -> str:
     return page.replace('<script src=""></script>', "")
 
 
-def peak_memory() -> float:
-    """The most memory this process ever held, in GB. Its text is sent to the lesson's kernel."""
-    import sys
-    from pathlib import Path
-
-    status = Path("/proc/self/status")
-    if status.exists():  # not getrusage: on Linux that counts what the parent held at the fork
-        kilobytes = next(
-            line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")
-        )
-        return int(kilobytes) / 2**20
-    if sys.platform == "win32":
-        import psutil
-
-        return psutil.Process().memory_info().peak_wset / 2**30
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**30
-
-
 class _ThisPython(AsyncKernelManager):
     """Kernels of the present interpreter, whatever a kernelspec called python3 says here."""
 
@@ -174,7 +160,7 @@ def _run_cells(
         _execute_all(lesson, client, notebook)
         minutes = (time.perf_counter() - begin) / 60
         memory = _measure_memory(client, notebook)
-    machine = f"{describe_machine()}; {_processor()}, {os.cpu_count()} cores"
+    machine = f"{describe_machine()}; {name_processor()}, {os.cpu_count()} cores"
     return {"minutes": round(minutes, 2), "memory_gb": round(memory, 2), "machine": machine}
 
 
@@ -293,13 +279,3 @@ def _note_cost(lesson: Lesson, profile: str, cost: dict[str, Any]) -> None:
     measured.setdefault(lesson.number, {})[profile] = cost
     text = json.dumps(measured, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     write_if_changed(lesson.root / "course_utils" / MEASURED.name, text.encode())
-
-
-def _processor() -> str:
-    """The processor's name; Python itself knows it only on some systems."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        found = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE)
-        if found:
-            return found[1].strip()
-    return platform.processor() or platform.machine()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -151,22 +153,63 @@ class BatchLoader:
         self.generator.manual_seed(_need_seed(seed))
         self._images = dataset.images.to(self.device)
         self._labels = dataset.labels.to(self.device)
+        self._epoch_start = self.generator.get_state()
+        self._position = 0  # batches of the present epoch that were handed out
+        self._resumes = False
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self.dataset), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        if self.shuffle:
-            order = torch.randperm(len(self.dataset), generator=self.generator, device=self.device)
-        else:
-            order = torch.arange(len(self.dataset), device=self.device)
-        for chosen in order.split(self.batch_size)[: len(self)]:
+        resumes, self._resumes = self._resumes, False
+        if not resumes:
+            self._epoch_start, self._position = self.generator.get_state(), 0
+        order = self._draw_order(resumes)
+        for chosen in order.split(self.batch_size)[self._position : len(self)]:
             # Pick the bytes first and convert then: a batch of bytes is a quarter of the memory.
             images = to_unit(self._images.index_select(0, chosen))
             if self.augment is not None:
                 images = _need_same_count(self.augment(images, self.generator), len(chosen))
+            self._position += 1
             yield images, self._labels.index_select(0, chosen)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader stands: with `load_state_dict`, the next batch will be the next one."""
+        at_end = self._position == len(self)
+        return {
+            "epoch_start": self.generator.get_state() if at_end else self._epoch_start,
+            "position": 0 if at_end else self._position,
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let the next `iter()` go on where `state_dict` was called, in the middle of an epoch."""
+        self._epoch_start, self._position = state["epoch_start"], state["position"]
+        self.generator.set_state(state["generator"])
+        self._resumes = True
+
+    @contextmanager
+    def forked(self) -> Iterator[None]:
+        """Inside, take batches as you like; outside, the loader stands where it stood."""
+        before = self.state_dict(), self._epoch_start, self._position, self._resumes
+        try:
+            yield
+        finally:
+            state, self._epoch_start, self._position, self._resumes = before
+            self.generator.set_state(state["generator"])
+
+    def _draw_order(self, again: bool) -> Tensor:
+        """The order of the present epoch; `again` draws the one that was drawn at its start."""
+        if not self.shuffle:
+            return torch.arange(len(self.dataset), device=self.device)
+        if again:
+            now = self.generator.get_state()
+            self.generator.set_state(self._epoch_start)
+        order = torch.randperm(len(self.dataset), generator=self.generator, device=self.device)
+        if again and self._position > 0:
+            self.generator.set_state(now)  # where the augmentation had come to
+        return order
 
 
 def _need_same_count(augmented: Tensor, count: int) -> Tensor:

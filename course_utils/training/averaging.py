@@ -1,0 +1,27 @@
+"""The averaged generator: calmer than any single one of the steps it looks back on."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class Average:
+    """average ← decay · average + (1 − decay) · network, after each step; buffers are copied.
+
+    Source: Yazıcı et al. 2018, "The unusual effectiveness of averaging in GAN training"
+    (arXiv 1806.04498), equation 3.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.source, self.decay = network, decay
+        self.network = copy.deepcopy(network).requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        for mean, value in zip(self.network.parameters(), self.source.parameters()):
+            mean.lerp_(value, 1 - self.decay)
+        for mean, value in zip(self.network.buffers(), self.source.buffers()):
+            mean.copy_(value)

@@ -1,0 +1,74 @@
+"""A whole training step as one CUDA graph: small networks wait for launches, not arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .step import AdversarialStep
+
+WARM_UP = 3  # steps before the capture: the libraries choose their kernels in them
+
+
+class Graphed:
+    """Calls `advance` for some steps, then captures it once and replays what was captured.
+
+    The first steps are real steps, the capture runs none. Batches of another size than the
+    captured one (the last of an epoch) run as they are. Noise and dropout differ from replay to
+    replay, as both draw from generators that the graph knows. Where capturing fails, training
+    goes on without, and says so.
+    """
+
+    def __init__(
+        self, advance: Callable[[Tensor, Tensor], dict[str, Tensor]], step: AdversarialStep
+    ) -> None:
+        self._advance, self._step = advance, step
+        self._stream = torch.cuda.Stream()
+        self._calls = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._failed = False
+        for solver in (step.D_solver, step.G_solver):
+            for group in solver.param_groups:
+                group["capturable"] = True  # Adam's count of steps must live on the GPU
+            for state in solver.state.values():
+                if "step" in state:
+                    state["step"] = torch.as_tensor(state["step"], device=step.device)
+
+    def __call__(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        if self._graph is not None and images.shape == self._images.shape:
+            self._images.copy_(images)
+            self._labels.copy_(labels)
+            self._graph.replay()
+            return self._scores
+        self._calls += 1
+        if self._calls <= WARM_UP or self._failed or self._graph is not None:
+            return self._run_beside(images, labels)
+        self._capture(images, labels)
+        return self(images, labels)
+
+    def _run_beside(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """One plain step on a stream of its own, as a capture asks of the steps before it."""
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            scores = self._advance(images, labels)
+        torch.cuda.current_stream().wait_stream(self._stream)
+        return scores
+
+    def _capture(self, images: Tensor, labels: Tensor) -> None:
+        self._images, self._labels = images.clone(), labels.clone()
+        for solver in (self._step.D_solver, self._step.G_solver):
+            solver.zero_grad(set_to_none=True)  # gradients must be born inside the graph
+        graph = torch.cuda.CUDAGraph()
+        try:
+            graph.register_generator_state(self._step.generator)
+            with torch.cuda.graph(graph, stream=self._stream):
+                self._scores = self._advance(self._images, self._labels)
+        except RuntimeError as error:
+            self._failed = True
+            torch.cuda.synchronize()
+            reason = str(error).partition("\n")[0]
+            print(f"no CUDA graph for this step, so it runs as it is: {reason}")
+        else:
+            self._graph = graph

@@ -1,0 +1,391 @@
+"""The loop around any step: it keeps a history, saves, stops when asked to, calls callbacks.
+
+`train` knows nothing of GANs' mathematics; `run_a_gan` puts the two together.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..checkpoints import NotFinite
+from ..settings import fork_random, set_seed
+from ..validation import need_choice, need_count, need_number
+from .averaging import Average
+from .history import Diverged, History, Scores
+from .inputs import check_first_batch, check_loader, check_size, need_pair, needs_two
+from .interrupt import StopButton
+from .runs import RESUMES, Run, capture, describe_settings, restore, restore_weights
+from .speed import Advance, Switches, accelerated, to_layout
+from .step import AdversarialStep, modes_kept
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+FIXED = 25  # fixed latent vectors, whose samples show how training goes
+CAUSES = (
+    "usual causes: a learning rate that is too large; the logarithm of 0 in a loss of your own "
+    "(use logits); NaN in the images. The networks are of no use now: build them again"
+)
+
+
+@dataclass
+class Progress:
+    """What a callback gets to see: where training stands, the step object, the history.
+
+    `epoch` counts from 0, `step` says how many steps are done, out of `total_steps`.
+    """
+
+    epoch: int
+    step: int
+    total_steps: int
+    game: AdversarialStep
+    history: History
+
+
+def train(
+    step: AdversarialStep,
+    loader: Iterable[tuple[Tensor, Tensor]],
+    *,
+    num_epochs: int,
+    callbacks: Sequence[Callable[[Progress], None]] = (),
+    show_every: int = 250,
+    log_every: int = 50,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: float = 60.0,
+    fresh: bool = False,
+    resume: str = "all",
+    ema: float | None = None,
+    schedule: Callable[[float], float] | None = None,
+    seed: int | None = None,
+    progress: bool = False,
+    **switches: Any,
+) -> History:
+    """Run `step` over every batch of `loader`, `num_epochs` times, as fast as it goes.
+
+    The stop button (SIGINT) ends it after the present step; a loss that is not finite ends it
+    too. Both return the history so far, whose `stopped` says why.
+
+    Args:
+        step: an `AdversarialStep`.
+        loader: any iterable of (images, labels) with a length: `BatchLoader`, `DataLoader`, ...
+        num_epochs: passes over the data.
+        callbacks: each is called with a `Progress` at the start, every `show_every` steps and
+            at the end. What they draw at random, they draw from a copy of the random state.
+        show_every: steps between samples from the fixed noise, and between callbacks.
+        log_every: steps between entries of the history; the first and last step have one too.
+        checkpoint: a name for this run under `COURSE_RUNS`, or a folder's path. The same call
+            again goes on where the run stopped; more epochs continue it. With a name, changed
+            settings are a new run; with a path they are refused.
+        checkpoint_every: seconds between checkpoints; one more is written at the end.
+        fresh: start over, whatever was saved.
+        resume: "all", or "weights": take over the networks and start everything else anew.
+        ema: keep an average of G, of which each step keeps this share: 0.999 looks back about
+            1,000 steps. Buffers are copied. Samples come from it, `history.averaged` is it.
+        schedule: called with the share of the training that is done (0 to 1); the learning
+            rates are multiplied by what it returns.
+        seed: seeds every random state first, if given.
+        progress: show a bar that moves with every step.
+        switches: `precision`, `channels_last`, `fused`, `graph`: see `Switches`.
+
+    Raises:
+        ValueError: the loader is empty, its images are not in [-1, 1] or D does not take them,
+            its batches are too small for batch norm, a count is not positive, or the checkpoint
+            belongs to a run with other settings.
+        TypeError: the loader has no length or yields something else than pairs of tensors, a
+            callback is not a function, `step` is not an `AdversarialStep`.
+    """
+    need_count(num_epochs, "num_epochs")
+    need_count(show_every, "show_every")
+    need_count(log_every, "log_every")
+    need_number(checkpoint_every, "checkpoint_every", low=0)
+    need_choice(resume, "resume", RESUMES)
+    for callback in _need_functions(callbacks):
+        _need_function(callback, "callbacks")
+    if schedule is not None:
+        _need_function(schedule, "schedule")
+    if not isinstance(step, AdversarialStep):
+        raise TypeError(f"step: expected an AdversarialStep, got {type(step).__name__}")
+    check_loader(loader, step)
+    choices = Switches(**switches)
+    if seed is not None:
+        set_seed(seed)
+        step.seed_noise()
+
+    session = _Session(step, loader, num_epochs, callbacks, schedule)
+    step.averaged = None
+    if ema is not None:
+        session.average = Average(step.G, need_number(ema, "ema", low=0, below=1))
+        step.averaged = session.history.averaged = session.average.network
+    if checkpoint is not None:
+        settings = describe_settings(step, loader, ema=ema, schedule=schedule, seed=seed)
+        session.run = Run(checkpoint, settings)
+        session.save_every = checkpoint_every
+        session.resume(fresh, resume)
+    with StopButton() as stop, rates_kept(step) as session.rates:
+        session.loop(choices, stop, show_every, log_every, progress)
+    return session.history
+
+
+class _Session:
+    """One call of `train`: what its parts share."""
+
+    run: Run | None = None
+    average: Average | None = None
+    save_every = math.inf
+
+    def __init__(
+        self,
+        step: AdversarialStep,
+        loader: Any,
+        num_epochs: int,
+        callbacks: Sequence[Callable[[Progress], None]],
+        schedule: Callable[[float], float] | None,
+    ) -> None:
+        self.step, self.loader, self.num_epochs = step, loader, num_epochs
+        self.callbacks, self.schedule = callbacks, schedule
+        self.epoch = self.position = self.done = 0  # position: batches done of the present epoch
+        self.history, self.scores = History(), Scores()
+        self.fixed_noise = step.draw_noise(FIXED)
+
+    @property
+    def total(self) -> int:
+        """How many steps there will have been at the end."""
+        return self.done + (self.num_epochs - self.epoch) * len(self.loader) - self.position
+
+    def resume(self, fresh: bool, how: str) -> None:
+        """Take over what an earlier session of this run has saved, if it has."""
+        state = self.run.load(fresh, how)
+        if state is None:
+            return
+        if how == "weights":
+            restore_weights(state, self.step)
+            return
+        self.epoch, self.position, self.done = state["epoch"], state["position"], state["step"]
+        self.fixed_noise = state["fixed_noise"].to(self.step.device)
+        self.history.load_state_dict(state["history"])
+        exact = restore(state, self.step, self.loader)
+        if self.position and not exact:
+            print(
+                f"checkpoint: this loader cannot go on inside an epoch: epoch {self.epoch + 1} "
+                "starts again"
+            )
+            self.position = 0
+        if self.epoch >= self.num_epochs:
+            print(
+                f"checkpoint: all {self.epoch} epochs are done; more num_epochs continue the run, "
+                "fresh=True starts over"
+            )
+
+    def loop(
+        self, choices: Switches, stop: StopButton, show_every: int, log_every: int, bar: bool
+    ) -> None:
+        """Every batch that is left, and at the end what the last step owes."""
+        self.step.D.train(), self.step.G.train()
+        self.began = time.perf_counter() - self.history.seconds
+        batches = self._batches()
+        first = next(batches, None)
+        if first is None:
+            return
+        check_first_batch(first[0], self.step)
+        update_average = self.average.update if self.average else _nothing
+        with accelerated(self.step, first[0], choices, update_average) as (advance, chosen):
+            print(f"{self.total - self.done} steps on {self.step.device.type}: {chosen}")
+            self._show()
+            self.began = time.perf_counter() - self.history.seconds
+            self.save_at = time.monotonic() + self.save_every
+            left = chain([first], batches)
+            try:
+                with self._bar() if bar else nullcontext() as self.bar:
+                    self._advance(advance, left, stop, show_every, log_every)
+                self._finish()
+            except (Diverged, NotFinite) as problem:
+                self.history.stopped = f"not finite: {problem}"
+                print(f"stopped: {problem}; {CAUSES}")
+                if self.run:
+                    print(f"the last good checkpoint is kept in {self.run.folder}")
+            self._take_time()
+
+    def _advance(
+        self, advance: Advance, batches: Iterable, stop: StopButton, show_every: int, log_every: int
+    ) -> None:
+        """The loop itself: nothing in it waits for the device, but where it logs and shows."""
+        for images, labels in batches:
+            self._set_rates()
+            self.scores.add(advance(images, labels))
+            self.done += 1
+            self.position += 1
+            self.history.images += len(images)
+            if self.bar is not None:
+                self.bar.update()
+            if self.done % log_every == 0 or self.done == 1:
+                self._log()
+            if self.done % show_every == 0:
+                self._show()
+            if time.monotonic() >= self.save_at:
+                self._save()
+            if stop.pressed:
+                self.history.stopped = "interrupted"
+                break
+
+    def _finish(self) -> None:
+        if not self.history.stopped:
+            self._log()
+            if self.shown != self.done:
+                self._show()
+        if self.run:
+            self._save()
+        if self.history.stopped:
+            kept = f"; saved in {self.run.folder}" if self.run else ""
+            print(f"stopped after step {self.done} of {self.total}{kept}")
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches that are left, on the device, epoch after epoch."""
+        device, must_be_two = self.step.device, needs_two(self.step)
+        while self.epoch < self.num_epochs:
+            for batch in self.loader:
+                images, labels = need_pair(batch)
+                check_size(images, must_be_two)
+                images, labels = images.to(device), labels.to(device)
+                yield to_layout(images, self.step), labels
+            self.epoch, self.position = self.epoch + 1, 0
+
+    def _log(self) -> None:
+        scores = self.scores.read(self.done)
+        if self.history.step[-1:] != [self.done]:
+            self.history.log(self.done, scores)
+
+    def _show(self) -> None:
+        """A sample and the callbacks; whatever they draw or switch, the run stays as it was."""
+        self._take_time()
+        self.shown = self.done
+        with watching(self.step, self.loader):
+            if not self.history.samples or self.history.samples[-1][0] != self.done:
+                self.history.samples.append((self.done, self.step.sample(self.fixed_noise)))
+            epoch = min(self.epoch, self.num_epochs - 1)
+            for callback in self.callbacks:
+                callback(Progress(epoch, self.done, self.total, self.step, self.history))
+
+    def _save(self) -> None:
+        self.scores.read(self.done)  # what is not finite has to come out now
+        self._take_time()
+        ended = self.position == len(self.loader)
+        state = {
+            "step": self.done,
+            "epoch": self.epoch + ended,
+            "position": 0 if ended else self.position,
+            "fixed_noise": self.fixed_noise,
+            "history": self.history.state_dict(),
+            **capture(self.step, self.loader),
+        }
+        self.run.save(state, self.history)
+        self.save_at = time.monotonic() + self.save_every
+
+    def _bar(self) -> tqdm:
+        from tqdm.auto import tqdm  # late: in a notebook it brings ipywidgets with it
+
+        return tqdm(total=self.total, initial=self.done, unit="step")
+
+    def _take_time(self) -> None:
+        if self.step.device.type == "cuda":
+            torch.cuda.synchronize()
+        self.history.seconds = time.perf_counter() - self.began
+
+    def _set_rates(self) -> None:
+        if self.schedule is None:
+            return
+        factor = self.schedule(self.done / self.total)
+        for group, rate in zip(_groups(self.step), self.rates):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate * factor)
+            else:
+                group["lr"] = rate * factor
+
+
+def run_a_gan(
+    D: nn.Module,
+    G: nn.Module,
+    D_solver: Optimizer,
+    G_solver: Optimizer,
+    discriminator_loss: Callable[[Tensor, Tensor], Tensor],
+    generator_loss: Callable[[Tensor], Tensor],
+    loader: Iterable[tuple[Tensor, Tensor]],
+    *,
+    num_epochs: int = 10,
+    noise_size: int = 96,
+    show_every: int = 250,
+    **options: Any,
+) -> History:
+    """Train a pair: `AdversarialStep` and `train` under the familiar name.
+
+    Every further keyword goes to the one of the two that knows it: `noise`, `augment`,
+    `penalty`, `as_probability`, `fresh_fakes`, `one_pass` and `freeze` to the step, the rest
+    (`checkpoint`, `ema`, `precision`, ...) to `train`.
+    """
+    names = inspect.signature(AdversarialStep).parameters
+    for_step = {name: options.pop(name) for name in tuple(options) if name in names}
+    step = AdversarialStep(
+        D, G, D_solver, G_solver, discriminator_loss, generator_loss,
+        noise_size=noise_size, **for_step,
+    )  # fmt: skip
+    return train(step, loader, num_epochs=num_epochs, show_every=show_every, **options)
+
+
+@contextmanager
+def watching(step: AdversarialStep, loader: Any) -> Iterator[None]:
+    """Inside, draw, take batches and switch modes as you like; outside, nothing has moved."""
+    noise = step.generator.get_state()
+    place = loader.forked() if hasattr(loader, "forked") else nullcontext()
+    with fork_random(), modes_kept(step.D, step.G), place:
+        try:
+            yield
+        finally:
+            step.generator.set_state(noise)
+
+
+@contextmanager
+def rates_kept(step: AdversarialStep) -> Iterator[list[float]]:
+    """Inside, a schedule may change the learning rates, which it is given as they were; outside,
+    they are that again.
+
+    On CUDA they become tensors, which a captured graph reads anew at each replay.
+    """
+    before = [group["lr"] for group in _groups(step)]
+    if step.device.type == "cuda":
+        for group in _groups(step):
+            group["lr"] = torch.tensor(float(group["lr"]), device=step.device)
+    try:
+        yield [float(rate) for rate in before]
+    finally:
+        for group, rate in zip(_groups(step), before):
+            group["lr"] = rate
+
+
+def _groups(step: AdversarialStep) -> list[dict[str, Any]]:
+    return [group for s in (step.D_solver, step.G_solver) for group in s.param_groups]
+
+
+def _nothing() -> None:
+    """What is done after a step when no average is kept."""
+
+
+def _need_function(value: Any, name: str) -> None:
+    if not callable(value):
+        raise TypeError(f"{name}: expected a function, got {type(value).__name__}: {value!r}")
+
+
+def _need_functions(callbacks: Any) -> Sequence[Callable]:
+    if not isinstance(callbacks, Sequence):
+        raise TypeError(f"callbacks: expected a list of functions, got {type(callbacks).__name__}")
+    return callbacks

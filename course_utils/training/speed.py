@@ -1,0 +1,304 @@
+"""Speed, around the step and never inside it: precision, memory layout, fused updates, graphs.
+
+Everything here leaves the mathematics as it is, and is undone or harmless afterwards.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, AdamW, Optimizer
+
+from ..settings import fork_random
+from ..validation import need_choice, trusted
+from .graphs import Graphed
+from .step import AdversarialStep
+
+Advance = Callable[[Tensor, Tensor], dict[str, Tensor]]
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+DROPOUTS = (nn.modules.dropout._DropoutNd,)
+SHAPE_ONLY = ("View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "Select", "Clone", "Alias")
+PRECISIONS = ("auto", "bf16", "fp32")
+
+
+@dataclass(frozen=True)
+class Switches:
+    """What `train` may choose by itself: None means "choose", True and False decide.
+
+    Args:
+        precision: "auto", "bf16" or "fp32".
+        channels_last: pixels before channels in memory, for networks with convolutions.
+        fused: one kernel for the whole update, for Adam and AdamW on a CPU or CUDA.
+        graph: on CUDA, replay the step as one captured graph.
+    """
+
+    precision: str = "auto"
+    channels_last: bool | None = None
+    fused: bool | None = None
+    graph: bool | None = None
+
+    def __post_init__(self) -> None:
+        need_choice(self.precision, "precision", PRECISIONS)
+        for name in ("channels_last", "fused", "graph"):
+            if getattr(self, name) not in (None, True, False):
+                raise TypeError(
+                    f"{name}: expected True, False or None, got {getattr(self, name)!r}"
+                )
+
+
+def choose_precision(precision: str, device: torch.device | str) -> str:
+    """ "fp32" or "bf16": what "auto" means on `device`; the other two are taken as they are.
+
+    bf16 where the hardware multiplies it natively (a CPU with avx512_bf16 or AMX, a GPU from
+    Ampere on); fp32 elsewhere, a T4 and Apple's GPU included.
+    """
+    if need_choice(precision, "precision", PRECISIONS) != "auto":
+        return precision
+    kind = torch.device(device).type
+    native = {"cpu": _cpu_has_bf16, "cuda": _cuda_has_bf16}.get(kind, lambda: False)
+    return "bf16" if native() else "fp32"
+
+
+@contextmanager
+def accelerated(
+    step: AdversarialStep, images: Tensor, switches: Switches, after: Callable[[], None]
+) -> Iterator[tuple[Advance, str]]:
+    """Inside, `step` is fast: a function to call in its place, and what was chosen, in words.
+
+    Args:
+        step: the step; its networks stay in the memory layout that is chosen.
+        images: a first batch, to try D on.
+        switches: the choices made by the caller.
+        after: called after each step, in the same graph: the averaging of G.
+    """
+    device, said = step.device, []
+    precision = "fp32"
+    if _is_float32(step):
+        precision = choose_precision(switches.precision, device)
+    elif switches.precision != "auto":
+        raise ValueError(
+            "precision: expected 'auto' for networks that are not float32, got "
+            f"{switches.precision!r}"
+        )
+    said.append(precision if _is_float32(step) else str(next(step.G.parameters()).dtype)[6:])
+    with ExitStack() as stack:
+        if precision == "bf16":
+            said += _use_bf16(step, images, device, stack)
+        if _use_channels_last(step, switches.channels_last):
+            said.append("channels_last")
+        fused = [_use_fused(solver, switches.fused) for solver in (step.D_solver, step.G_solver)]
+        if all(fused):
+            said.append("fused Adam")
+        if step.freeze:
+            said.append("D frozen while G trains")
+        said.append(_choose_passes(step, images, stack))
+
+        def advance(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+            with trusted():
+                scores = step(images, labels)
+                after()
+            return scores
+
+        if device.type == "cuda" and switches.graph is not False:
+            advance = Graphed(advance, step)
+            said.append("CUDA graph")
+        yield advance, ", ".join(said)
+
+
+def to_layout(images: Tensor, step: AdversarialStep) -> Tensor:
+    """A batch in the memory layout that D's first convolution reads fastest."""
+    if images.ndim == 4 and _has_convolutions(step.D):
+        return images.contiguous(memory_format=torch.channels_last)
+    return images
+
+
+def match_layout(solver: Optimizer) -> None:
+    """Lay out each state tensor as its parameter lies.
+
+    A fused kernel walks through both in the order of memory: were they laid out differently, it
+    would pair numbers that do not belong together, and say nothing.
+    """
+    for parameter, state in solver.state.items():
+        for name, value in state.items():
+            same = isinstance(value, Tensor) and value.shape == parameter.shape
+            if same and value.stride() != parameter.stride():
+                state[name] = torch.empty_like(parameter).copy_(value)
+
+
+def _use_bf16(
+    step: AdversarialStep, images: Tensor, device: torch.device, stack: ExitStack
+) -> list[str]:
+    """Forward passes in bf16 where that is safe; losses and penalties never see it."""
+    networks = [step.G, step.D]
+    said = []
+    if _ends_in_functional_sigmoid(step.D, images):
+        networks.remove(step.D)
+        said.append("D in fp32 (it ends in a sigmoid)")
+    mixed = MixedPrecision(device.type)
+    stack.callback(mixed.leave)
+    mixed.enter(*networks)
+    if step.penalty is not None:
+        stack.callback(setattr, step, "penalty", step.penalty)
+        step.penalty = mixed.without(step.penalty)
+    return said
+
+
+class MixedPrecision:
+    """bf16 for the forward passes of some networks, by hooks; what comes out is float32.
+
+    A sigmoid layer is computed in float32: in bf16, sigmoid(7) is exactly 1.
+    """
+
+    def __init__(self, device_type: str) -> None:
+        self.device_type = device_type
+        self.active = True
+        self._open: list[torch.autocast] = []  # a stack: one network may call another
+        self._hooks: list[torch.utils.hooks.RemovableHandle] = []
+
+    def enter(self, *networks: nn.Module) -> None:
+        for network in networks:
+            self._hooks += [
+                network.register_forward_pre_hook(self._before),
+                # always: a forward that fails must not leave autocast switched on
+                network.register_forward_hook(self._after, always_call=True),
+            ]
+            self._hooks += [
+                layer.register_forward_pre_hook(_to_float32)
+                for layer in network.modules()
+                if isinstance(layer, nn.Sigmoid)
+            ]
+
+    def leave(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def without(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        """`function`, with all networks in float32 while it runs."""
+
+        def in_float32(*arguments: object) -> Tensor:
+            self.active = False
+            try:
+                return function(*arguments)
+            finally:
+                self.active = True
+
+        return in_float32
+
+    def _before(self, network: nn.Module, inputs: tuple) -> None:
+        context = torch.autocast(self.device_type, torch.bfloat16, enabled=self.active)
+        context.__enter__()
+        self._open.append(context)
+
+    def _after(self, network: nn.Module, inputs: tuple, output: object) -> object:
+        self._open.pop().__exit__(None, None, None)
+        return output.float() if isinstance(output, Tensor) else output
+
+
+def _use_channels_last(step: AdversarialStep, wanted: bool | None) -> bool:
+    networks = [step.D, step.G] + ([step.averaged] if step.averaged is not None else [])
+    networks = [n for n in networks if wanted is not False and _has_convolutions(n)]
+    for network in networks:
+        network.to(memory_format=torch.channels_last)
+    for solver in (step.D_solver, step.G_solver):
+        match_layout(solver)
+    return bool(networks)
+
+
+def _use_fused(solver: Optimizer, wanted: bool | None) -> bool:
+    """Switch an Adam to its fused kernel, unless its owner chose otherwise. Whether it is fused."""
+    if type(solver) not in (Adam, AdamW):
+        return False
+    for group in solver.param_groups:
+        able = all(
+            p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in group["params"]
+        )
+        undecided = group.get("fused") is None and not group.get("foreach") and able
+        if wanted is not None or undecided:
+            group["fused"] = able and wanted is not False
+        if group["fused"]:
+            group["foreach"] = False
+    if not all(group.get("fused") for group in solver.param_groups):
+        return False
+    for parameter, state in solver.state.items():
+        if "step" in state:  # the fused kernel counts on the device
+            state["step"] = torch.as_tensor(
+                state["step"], dtype=torch.float32, device=parameter.device
+            )
+    return True
+
+
+def _choose_passes(step: AdversarialStep, images: Tensor, stack: ExitStack) -> str:
+    """Let D see real and fake together, where no layer looks at the whole batch."""
+    if step.one_pass is None:
+        stack.callback(setattr, step, "one_pass", None)
+        step.one_pass = not looks_at_batch(step.D, images)
+    return "one pass of D over real and fake" if step.one_pass else "D sees real and fake apart"
+
+
+@torch.no_grad()
+def looks_at_batch(network: nn.Module, images: Tensor) -> bool:
+    """Whether an image's score depends on the other images, or a pass leaves traces (buffers).
+
+    Batch norm does both, spectral norm the second; tried out on a copy, with dropout off.
+    """
+    if any(True for _ in network.buffers()):
+        return True
+    guest = copy.deepcopy(network).train()
+    for layer in guest.modules():
+        if isinstance(layer, DROPOUTS):
+            layer.eval()
+    images = images[:8]
+    if len(images) < 2:
+        return True
+    with fork_random():
+        try:
+            together, alone = guest(images), guest(images[: len(images) // 2])
+        except Exception:  # it takes more than images: the step's owner decides, not we
+            return True
+    return not torch.allclose(together[: len(alone)].float(), alone.float(), rtol=1e-3, atol=1e-5)
+
+
+def _ends_in_functional_sigmoid(network: nn.Module, images: Tensor) -> bool:
+    """Whether D's last operation is a sigmoid that is no layer, which no hook can keep in fp32."""
+    guest = copy.deepcopy(network).requires_grad_(True)
+    found = []
+    for layer in guest.modules():
+        if isinstance(layer, nn.Sigmoid):
+            layer.register_forward_hook(lambda layer, inputs, output: found.append(output.grad_fn))
+    with fork_random(), torch.enable_grad():
+        try:
+            node = guest(images[:2]).grad_fn
+        except Exception:  # it takes more than images, so it is a network of its owner's own kind
+            return False
+    while node is not None and type(node).__name__.startswith(SHAPE_ONLY):
+        node = node.next_functions[0][0]
+    return type(node).__name__.startswith("Sigmoid") and node not in found
+
+
+def _has_convolutions(network: nn.Module) -> bool:
+    return any(isinstance(layer, CONVOLUTIONS) for layer in network.modules())
+
+
+def _is_float32(step: AdversarialStep) -> bool:
+    return all(p.dtype == torch.float32 for n in (step.D, step.G) for p in n.parameters())
+
+
+def _to_float32(layer: nn.Module, inputs: tuple) -> tuple:
+    return tuple(value.float() for value in inputs)
+
+
+def _cpu_has_bf16() -> bool:
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # absent in older torch
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
+
+
+def _cuda_has_bf16() -> bool:
+    return torch.cuda.get_device_capability() >= (
+        8,
+        0,
+    )  # not is_bf16_supported: it counts emulation
