@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,15 +83,26 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     return state
 
 
-def load_newest(folder: str | Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """The newest state of `folder` that is whole (or None), and what was wrong with newer ones."""
-    complaints = []
+def load_newest(
+    folder: str | Path, find_fault: Callable[[dict[str, Any]], str] = lambda state: ""
+) -> tuple[dict[str, Any] | None, dict[Path, str]]:
+    """The newest state of `folder` that can be used, or None; and why newer files cannot.
+
+    Args:
+        folder: where to look.
+        find_fault: says what is wrong with the state of a whole file, or "".
+    """
+    refused = {}
     for path in list_checkpoints(folder):
         try:
-            return load_checkpoint(path), complaints
+            state = load_checkpoint(path)
+            fault = find_fault(state)
+            if not fault:
+                return state, refused
+            refused[path] = f"{path} {fault}"
         except (DamagedCheckpoint, OSError) as problem:
-            complaints.append(str(problem))
-    return None, complaints
+            refused[path] = str(problem)
+    return None, refused
 
 
 def list_checkpoints(folder: str | Path) -> list[Path]:

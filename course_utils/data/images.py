@@ -257,7 +257,9 @@ def random_rotation(degrees: float) -> Augment:
     def augment(images: Tensor, generator: torch.Generator) -> Tensor:
         if degrees == 0:
             return images
-        draws = torch.rand(len(images), generator=generator, device=images.device)
+        draws = torch.rand(
+            len(images), generator=generator, device=images.device, dtype=images.dtype
+        )
         return rotate(images, (2 * draws - 1) * degrees)
 
     return augment

@@ -67,7 +67,7 @@ class History:
         """The numbers that `to_csv` wrote, in another process for instance."""
         with open(path, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        if rows and not set(rows[0]) <= set(COLUMNS):
+        if rows and not {"step"} <= set(rows[0]) <= set(COLUMNS):
             raise ValueError(f"{path}: expected columns {', '.join(COLUMNS)}, got {list(rows[0])}")
         history = cls()
         for row in rows:

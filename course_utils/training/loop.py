@@ -19,16 +19,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..checkpoints import NotFinite
+from ..checkpoints import NotFinite, list_checkpoints
 from ..settings import fork_random, set_seed
 from ..validation import need_choice, need_count, need_number
 from .averaging import Average
+from .describe import describe_settings
 from .history import Diverged, History, Scores
 from .inputs import check_first_batch, check_loader, check_size, need_pair, needs_two
 from .interrupt import StopButton
-from .runs import RESUMES, Run, capture, describe_settings, restore, restore_weights
-from .speed import Advance, Switches, accelerated, to_layout
-from .step import AdversarialStep, modes_kept
+from .runs import RESUMES, Run, capture, restore, restore_weights
+from .speed import Advance, Switches, accelerated
+from .step import AdversarialStep, modes_kept, need_bool
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -111,6 +112,8 @@ def train(
     need_count(log_every, "log_every")
     need_number(checkpoint_every, "checkpoint_every", low=0)
     need_choice(resume, "resume", RESUMES)
+    need_bool(fresh, "fresh")
+    need_bool(progress, "progress")
     for callback in _need_functions(callbacks):
         _need_function(callback, "callbacks")
     if schedule is not None:
@@ -133,8 +136,8 @@ def train(
         session.run = Run(checkpoint, settings)
         session.save_every = checkpoint_every
         session.resume(fresh, resume)
-    with StopButton() as stop, rates_kept(step) as session.rates:
-        session.loop(choices, stop, show_every, log_every, progress)
+    with StopButton() as session.stop, rates_kept(step) as session.rates:
+        session.loop(choices, show_every, log_every, progress)
     return session.history
 
 
@@ -188,9 +191,7 @@ class _Session:
                 "fresh=True starts over"
             )
 
-    def loop(
-        self, choices: Switches, stop: StopButton, show_every: int, log_every: int, bar: bool
-    ) -> None:
+    def loop(self, choices: Switches, show_every: int, log_every: int, bar: bool) -> None:
         """Every batch that is left, and at the end what the last step owes."""
         self.step.D.train(), self.step.G.train()
         self.began = time.perf_counter() - self.history.seconds
@@ -202,25 +203,26 @@ class _Session:
         update_average = self.average.update if self.average else _nothing
         with accelerated(self.step, first[0], choices, update_average) as (advance, chosen):
             print(f"{self.total - self.done} steps on {self.step.device.type}: {chosen}")
-            self._show()
+            self._show(sample=self.done == 0)
             self.began = time.perf_counter() - self.history.seconds
             self.save_at = time.monotonic() + self.save_every
             left = chain([first], batches)
             try:
                 with self._bar() if bar else nullcontext() as self.bar:
-                    self._advance(advance, left, stop, show_every, log_every)
+                    self._advance(advance, left, show_every, log_every)
                 self._finish()
             except (Diverged, NotFinite) as problem:
                 self.history.stopped = f"not finite: {problem}"
                 print(f"stopped: {problem}; {CAUSES}")
-                if self.run:
+                if self.run and list_checkpoints(self.run.folder):
                     print(f"the last good checkpoint is kept in {self.run.folder}")
             self._take_time()
 
     def _advance(
-        self, advance: Advance, batches: Iterable, stop: StopButton, show_every: int, log_every: int
+        self, advance: Advance, batches: Iterable, show_every: int, log_every: int
     ) -> None:
         """The loop itself: nothing in it waits for the device, but where it logs and shows."""
+        last = self.total
         for images, labels in batches:
             self._set_rates()
             self.scores.add(advance(images, labels))
@@ -229,17 +231,19 @@ class _Session:
             self.history.images += len(images)
             if self.bar is not None:
                 self.bar.update()
-            if self.done % log_every == 0 or self.done == 1:
+            if self.done % log_every == 0 or self.done in (1, last):
                 self._log()
-            if self.done % show_every == 0:
+            if self.done % show_every == 0 or self.done == last:
                 self._show()
             if time.monotonic() >= self.save_at:
                 self._save()
-            if stop.pressed:
-                self.history.stopped = "interrupted"
+            if self.stop.pressed:
                 break
 
     def _finish(self) -> None:
+        """What the last step owes, also where a loader was shorter than its length."""
+        if self.stop.pressed and self.done < self.total:
+            self.history.stopped = "interrupted"
         if not self.history.stopped:
             self._log()
             if self.shown != self.done:
@@ -254,11 +258,15 @@ class _Session:
         """The batches that are left, on the device, epoch after epoch."""
         device, must_be_two = self.step.device, needs_two(self.step)
         while self.epoch < self.num_epochs:
-            for batch in self.loader:
-                images, labels = need_pair(batch)
-                check_size(images, must_be_two)
-                images, labels = images.to(device), labels.to(device)
-                yield to_layout(images, self.step), labels
+            try:
+                for batch in self.loader:
+                    images, labels = need_pair(batch)
+                    check_size(images, must_be_two)
+                    yield images.to(device), labels.to(device)
+            except RuntimeError:  # Ctrl-C reaches a DataLoader's workers too, and ends them
+                if self.stop.pressed:
+                    return
+                raise
             self.epoch, self.position = self.epoch + 1, 0
 
     def _log(self) -> None:
@@ -266,12 +274,12 @@ class _Session:
         if self.history.step[-1:] != [self.done]:
             self.history.log(self.done, scores)
 
-    def _show(self) -> None:
+    def _show(self, sample: bool = True) -> None:
         """A sample and the callbacks; whatever they draw or switch, the run stays as it was."""
         self._take_time()
         self.shown = self.done
         with watching(self.step, self.loader):
-            if not self.history.samples or self.history.samples[-1][0] != self.done:
+            if sample:
                 self.history.samples.append((self.done, self.step.sample(self.fixed_noise)))
             epoch = min(self.epoch, self.num_epochs - 1)
             for callback in self.callbacks:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import inspect
 import json
 import os
 import re
-import textwrap
-import types
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from ..checkpoints import (
@@ -27,13 +21,17 @@ from ..checkpoints import (
     write_atomically,
 )
 from ..settings import get_random_state, get_runs_folder, set_random_state
+from .describe import MACHINE, compare_settings, hash_settings
 from .history import History
 from .speed import match_layout
 from .step import AdversarialStep
 
+ENTRIES = (
+    *("settings", "step", "epoch", "position", "fixed_noise", "history", "device", "D", "G"),
+    *("D_solver", "G_solver", "averaged", "random", "noise", "loader"),
+)
 RESUMES = ("all", "weights")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_MACHINE = ("fused", "foreach", "capturable", "differentiable")  # how, not what, a solver computes
 
 
 class Run:
@@ -44,6 +42,11 @@ class Run:
     """
 
     def __init__(self, checkpoint: str | Path, settings: dict[str, str]) -> None:
+        if not isinstance(checkpoint, (str, Path)):
+            raise TypeError(
+                f"checkpoint: expected a name or a folder's path, got {type(checkpoint).__name__}: "
+                f"{checkpoint!r}"
+            )
         self.settings = settings
         self.named = isinstance(checkpoint, str) and not {"/", os.sep} & set(checkpoint)
         if self.named:
@@ -64,7 +67,7 @@ class Run:
 
         Raises:
             ValueError: the folder was named by its path and holds a run with other settings, or
-                nothing in it can be read.
+                nothing in it can be used.
         """
         clear_unfinished(self.folder)
         if fresh:
@@ -72,18 +75,20 @@ class Run:
             print(f"checkpoint: a fresh start in {self.folder}")
             return None
         folder = self._find_weights() if resume == "weights" else self.folder
-        state, complaints = load_newest(folder)
-        for complaint in complaints:
-            print(f"checkpoint: {complaint}: taking the one before")
+        state, refused = load_newest(folder, lambda state: self._find_fault(state, resume))
+        for reason in refused.values():
+            print(f"checkpoint: {reason}: taking the one before")
         if state is None:
-            if complaints:
+            if refused:
                 raise ValueError(
-                    f"checkpoint: expected one usable file in {folder}, got only damaged ones; "
+                    f"checkpoint: expected a usable file in {folder}, got only damaged ones; "
                     "fresh=True starts over"
                 )
             self._announce_new()
             return None
-        differing = compare_settings(state.get("settings", {}), self.settings)
+        for path in refused:  # set aside: only what can be used counts among those that are kept
+            path.replace(path.with_name(f"{path.name}.refused"))
+        differing = compare_settings(state["settings"], self.settings)
         if differing and resume == "all":
             raise ValueError(
                 f"checkpoint: expected the settings of the run in {folder}, got others: "
@@ -96,6 +101,15 @@ class Run:
             print(f"checkpoint: goes on from step {state['step']} in {folder}")
         return state
 
+    def _find_fault(self, state: dict[str, Any], resume: str) -> str:
+        """Why a whole file cannot be used all the same, or ""."""
+        missing = [name for name in ENTRIES if name not in state]
+        if missing:
+            return f"has no {', '.join(missing)}"
+        if self.named and resume == "all" and state["settings"] != self.settings:
+            return "belongs to a run with other settings"
+        return ""
+
     def save(self, state: dict[str, Any], history: History) -> None:
         """Keep `state`; a disk that is full or closed is a warning, and training goes on.
 
@@ -103,15 +117,16 @@ class Run:
             NotFinite: something in it is NaN or infinite; nothing was written.
         """
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(self.settings, indent=2) + "\n"
+            write_atomically(self.folder / "settings.json", text.encode())
             save_checkpoint(
                 self.folder,
                 {**state, "settings": self.settings},
                 1 if self._replace_older else KEPT,
             )
             self._replace_older = False
-            write_atomically(self.folder / "history.csv", history.to_csv().encode())
-            text = json.dumps(self.settings, indent=2) + "\n"
-            write_atomically(self.folder / "settings.json", text.encode())
+            history.to_csv(self.folder / "history.csv")
         except OSError as error:
             if str(error) != self._complained:  # once, not at every attempt
                 self._complained = str(error)
@@ -201,134 +216,13 @@ def restore_weights(state: dict[str, Any], step: AdversarialStep) -> None:
             ) from None
 
 
-def describe_settings(step: AdversarialStep, loader: Any, **others: Any) -> dict[str, str]:
-    """What makes two runs the same run, in words that can be compared."""
-    return {
-        "step": describe(type(step)),
-        "D": _describe_network(step.D),
-        "G": _describe_network(step.G),
-        "D_solver": _describe_solver(step.D_solver),
-        "G_solver": _describe_solver(step.G_solver),
-        "discriminator_loss": describe(step.discriminator_loss),
-        "generator_loss": describe(step.generator_loss),
-        "noise": f"{step.noise_size} {step.noise}",
-        "augment": describe(step.augment),
-        "penalty": describe(step.penalty),
-        "fresh_fakes": str(step.fresh_fakes),
-        "loader": _describe_loader(loader),
-        **{name: describe(value) for name, value in others.items()},
-    }
-
-
-def hash_settings(settings: dict[str, str]) -> str:
-    """Eight letters that change with any setting."""
-    return _short_hash(json.dumps(settings, sort_keys=True))
-
-
-def compare_settings(former: dict[str, str], present: dict[str, str]) -> list[str]:
-    """What differs, one phrase each: `D_solver: was Adam lr 0.001, is Adam lr 0.002`."""
-    names = sorted(former.keys() | present.keys())
-    return [
-        _difference(name, former.get(name, "absent"), present.get(name, "absent"))
-        for name in names
-        if former.get(name) != present.get(name)
-    ]
-
-
-def describe(value: Any) -> str:
-    """A value, function or class in words that stay the same while it means the same.
-
-    A function is its name, its code without comments and layout, and the plain values it holds.
-    """
-    if isinstance(value, types.MethodType):
-        return f"{describe(value.__func__)} of {describe(type(value.__self__))}"
-    if isinstance(value, nn.Module):
-        return _describe_network(value)
-    if isinstance(value, types.FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        held = [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-        texts = [describe(inner) for inner in held if inner is not value]
-        inside = f"({', '.join(texts)})" if texts else ""
-        return f"{value.__name__}{inside} {_fingerprint(value)}"
-    if isinstance(value, type):
-        return f"{value.__name__} {_fingerprint(value)}"
-    if isinstance(value, Tensor):
-        return f"tensor {tuple(value.shape)} {_short_hash(str(value.tolist()))}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(describe, value))}]"
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return repr(value)
-    if hasattr(value, "__dict__"):
-        held = ", ".join(f"{k}={describe(v)}" for k, v in sorted(vars(value).items()))
-        return f"{type(value).__name__}({held})"
-    return getattr(value, "__name__", type(value).__name__)
-
-
-def _fingerprint(thing: Callable) -> str:
-    """A short hash of a function's or class's code; "" for torch's own, which do not change."""
-    if (getattr(thing, "__module__", None) or "").split(".")[0] in ("torch", "builtins"):
-        return ""
-    try:
-        code = ast.dump(ast.parse(textwrap.dedent(inspect.getsource(thing))))
-    except (OSError, TypeError, SyntaxError):  # a lambda in the middle of a line, a shell's input
-        code = getattr(thing, "__code__", None)
-        code = f"{code.co_code}{code.co_names}{code.co_consts}" if code else ""
-    return _short_hash(code)
-
-
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _describe_network(network: nn.Module) -> str:
-    shapes = [f"{name} {tuple(value.shape)}" for name, value in network.state_dict().items()]
-    own = {type(m) for m in network.modules() if not type(m).__module__.startswith("torch.")}
-    codes = sorted(f"{kind.__name__} {_fingerprint(kind)}" for kind in own)
-    return f"{network!r} {shapes} {codes}"
-
-
-def _describe_solver(solver: Optimizer) -> str:
-    groups = [
-        {
-            name: float(value) if name in ("lr", "initial_lr") else value
-            for name, value in group.items()
-            if name not in ("params", *_MACHINE)
-        }
-        for group in solver.param_groups
-    ]
-    return f"{type(solver).__name__} {groups}"
-
-
-def _describe_loader(loader: Any) -> str:
-    dataset = getattr(loader, "dataset", None)
-    names = ("batch_size", "drop_last", "shuffle", "augment")
-    held = [f"{name}={describe(getattr(loader, name))}" for name in names if hasattr(loader, name)]
-    what = f"{type(dataset).__name__} of {len(dataset)}" if hasattr(dataset, "__len__") else ""
-    name = getattr(dataset, "name", "")
-    return (
-        f"{type(loader).__name__} of {len(loader)} batches {what} {name} {' '.join(held)}".strip()
-    )
-
-
-def _difference(name: str, former: str, present: str) -> str:
-    """Both texts, cut down to the part in which they differ."""
-    start = next((i for i, (a, b) in enumerate(zip(former, present)) if a != b), 0)
-    start = max(0, former.rfind(" ", 0, start)) if start > 40 else 0
-
-    def cut(text: str) -> str:
-        part = text[start:]
-        return ("…" if start else "") + (part if len(part) < 80 else part[:77] + "…")
-
-    return f"{name}: was {cut(former)}, is {cut(present)}"
-
-
 def _solver_state(solver: Optimizer) -> dict[str, Any]:
     state = solver.state_dict()
     groups = [
         {
             name: float(value) if isinstance(value, Tensor) else value
             for name, value in group.items()
-            if name not in _MACHINE
+            if name not in MACHINE
         }
         for group in state["param_groups"]
     ]
@@ -336,9 +230,10 @@ def _solver_state(solver: Optimizer) -> dict[str, Any]:
 
 
 def _restore_solver(solver: Optimizer, state: dict[str, Any]) -> None:
-    """Its counts and averages; how it computes is the present machine's business."""
+    """Its counts and averages. How it computes is the present machine's business, and its
+    learning rate is the one before any schedule."""
     groups = [
-        {**saved, **{name: group[name] for name in _MACHINE if name in group}}
+        {**saved, **{name: group[name] for name in (*MACHINE, "lr") if name in group}}
         for saved, group in zip(state["param_groups"], solver.param_groups, strict=True)
     ]
     solver.load_state_dict({"state": state["state"], "param_groups": groups})

@@ -89,8 +89,10 @@ def accelerated(
     with ExitStack() as stack:
         if precision == "bf16":
             said += _use_bf16(step, images, device, stack)
+        layout = torch.preserve_format
         if _use_channels_last(step, switches.channels_last):
             said.append("channels_last")
+            layout = torch.channels_last if images.ndim == 4 else layout
         fused = [_use_fused(solver, switches.fused) for solver in (step.D_solver, step.G_solver)]
         if all(fused):
             said.append("fused Adam")
@@ -100,7 +102,7 @@ def accelerated(
 
         def advance(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
             with trusted():
-                scores = step(images, labels)
+                scores = step(images.contiguous(memory_format=layout), labels)
                 after()
             return scores
 
@@ -108,13 +110,6 @@ def accelerated(
             advance = Graphed(advance, step)
             said.append("CUDA graph")
         yield advance, ", ".join(said)
-
-
-def to_layout(images: Tensor, step: AdversarialStep) -> Tensor:
-    """A batch in the memory layout that D's first convolution reads fastest."""
-    if images.ndim == 4 and _has_convolutions(step.D):
-        return images.contiguous(memory_format=torch.channels_last)
-    return images
 
 
 def match_layout(solver: Optimizer) -> None:

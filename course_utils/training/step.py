@@ -72,9 +72,9 @@ class AdversarialStep:
         self.augment = _need_callable(augment or _unchanged, "augment")
         self.penalty = _need_callable(penalty, "penalty") if penalty is not None else None
         self.as_probability = _need_callable(as_probability or torch.clone, "as_probability")
-        self.fresh_fakes = _need_bool(fresh_fakes, "fresh_fakes")
-        self.one_pass = one_pass if one_pass is None else _need_bool(one_pass, "one_pass")
-        self.freeze = _need_bool(freeze, "freeze")
+        self.fresh_fakes = need_bool(fresh_fakes, "fresh_fakes")
+        self.one_pass = one_pass if one_pass is None else need_bool(one_pass, "one_pass")
+        self.freeze = need_bool(freeze, "freeze")
         self.averaged: nn.Module | None = None  # `train(ema=...)` puts the averaged G here
         self.seed_noise()
 
@@ -173,7 +173,8 @@ def _need_callable(value: Any, name: str) -> Callable:
     return value
 
 
-def _need_bool(value: Any, name: str) -> bool:
+def need_bool(value: Any, name: str) -> bool:
+    """True or False themselves: a word such as "no" would count as true."""
     if not isinstance(value, bool):
         raise TypeError(f"{name}: expected True or False, got {type(value).__name__}: {value!r}")
     return value
