@@ -782,7 +782,7 @@ print(f"ratio: {slow / fast:.0f} times faster")
 
 
 # %%
-few = by_profile(short=1280, cpu=12_800, gpu=60_000)
+few = by_profile(short=1280, cpu=6_400, gpu=60_000)
 race_loader = cu.BatchLoader(cu.load_mnist(limit=few), batch_size, drop_last=True)
 
 

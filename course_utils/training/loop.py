@@ -136,7 +136,8 @@ def train(
         session.run = Run(checkpoint, settings)
         session.save_every = checkpoint_every
         session.resume(fresh, resume)
-    with StopButton() as session.stop, rates_kept(step) as session.rates:
+    replayed = step.device.type == "cuda" and schedule is not None and choices.graph is not False
+    with StopButton() as session.stop, rates_kept(step, as_tensors=replayed) as session.rates:
         session.loop(choices, show_every, log_every, progress)
     return session.history
 
@@ -363,14 +364,14 @@ def watching(step: AdversarialStep, loader: Any) -> Iterator[None]:
 
 
 @contextmanager
-def rates_kept(step: AdversarialStep) -> Iterator[list[float]]:
+def rates_kept(step: AdversarialStep, as_tensors: bool) -> Iterator[list[float]]:
     """Inside, a schedule may change the learning rates, which it is given as they were; outside,
     they are that again.
 
-    On CUDA they become tensors, which a captured graph reads anew at each replay.
+    As tensors, a captured graph reads them anew at each replay; a number would stay as it was.
     """
     before = [group["lr"] for group in _groups(step)]
-    if step.device.type == "cuda":
+    if as_tensors:
         for group in _groups(step):
             group["lr"] = torch.tensor(float(group["lr"]), device=step.device)
     try:
