@@ -504,7 +504,7 @@ def draw_chart(rows: Sequence[dict[str, Any]], machine: str) -> Figure:
         )
         axis.bar_label(bars, [f"{row['ratio']:.2f} ×" for row in own], padding=3)
         axis.set_yticks(places, [row["way"] for row in own])
-        axis.margins(x=0.18)
+        axis.margins(x=0.28)
         axis.set_title(title + (" (sample)" if own[0]["sample"] else ""))
         axis.set_xlabel("images per second")
     figure.suptitle(machine, fontsize=8)
