@@ -23,7 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "bench":
         from . import bench
 
-        bench.run_bench(options.out, rounds=options.rounds, pairs=options.pairs or None)
+        try:
+            bench.run_bench(options.out, rounds=options.rounds, pairs=options.pairs or None)
+        except ValueError as problem:
+            print(problem, file=sys.stderr)
+            return 1
         return 0
 
     from . import authoring  # late: students have no need of what it is made from

@@ -20,6 +20,7 @@ from torch import Tensor
 
 MAGIC = b"GAN course checkpoint 1\n"
 KEPT = 2  # the newest one, and one to fall back on
+PLAIN = (bool, int, float, str, type(None))
 _SUM = 32  # bytes of a sha256
 _NAME = re.compile(r"checkpoint-(\d{6,})\.pt")
 _UNFINISHED = ".unfinished"
@@ -43,11 +44,15 @@ def save_checkpoint(folder: str | Path, state: dict[str, Any], keep: int = KEPT)
 
     Raises:
         NotFinite: a tensor in it holds NaN or infinity. Nothing is written.
+        TypeError: something in it is neither tensor nor plain value, so could not be read again.
         OSError: the disk is full or the folder cannot be written. What was there stays.
     """
-    for path, tensor in _tensors(state):
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise NotFinite(f"{path} holds NaN or infinity")
+    for path, value in _leaves(state):
+        if isinstance(value, Tensor):
+            if value.is_floating_point() and not torch.isfinite(value).all():
+                raise NotFinite(f"{path} holds NaN or infinity")
+        elif type(value) not in PLAIN:
+            raise TypeError(f"{path}: expected a tensor or plain value, got {type(value).__name__}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     present = list_checkpoints(folder)
@@ -147,13 +152,13 @@ def _number(path: Path) -> int:
     return int(_NAME.fullmatch(path.name)[1])
 
 
-def _tensors(value: Any, path: str = "state") -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in nested dicts, lists and tuples, with the way to it."""
-    if isinstance(value, Tensor):
-        yield path, value
-    elif isinstance(value, dict):
+def _leaves(value: Any, path: str = "state") -> Iterator[tuple[str, Any]]:
+    """Everything in nested dicts, lists and tuples, with the way to it."""
+    if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _tensors(inner, f"{path}.{key}")
+            yield from _leaves(inner, f"{path}.{key}")
     elif isinstance(value, (list, tuple)):
         for place, inner in enumerate(value):
-            yield from _tensors(inner, f"{path}[{place}]")
+            yield from _leaves(inner, f"{path}[{place}]")
+    else:
+        yield path, value

@@ -728,7 +728,7 @@ def test_a_second_press_stops_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, callbacks=[press_twice])
     assert signal.getsignal(signal.SIGINT) is before
-    assert load_newest(tmp_path)[0]["step"] == 2
+    assert load_newest(tmp_path)[0]["step"] == 3  # between two steps the run is whole: it is saved
 
 
 def test_a_stop_during_a_save_leaves_the_save_whole(tmp_path, monkeypatch, whole):

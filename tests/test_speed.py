@@ -465,6 +465,22 @@ def test_layouts_change_no_result_in_the_middle_of_a_run():
             torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)
 
 
+class Views(nn.Module):
+    """The usual way to flatten, which works in one layout only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(x.size(0), -1)
+
+
+def test_a_view_after_a_convolution_keeps_the_old_layout(capsys):
+    step = conv_step()
+    D = nn.Sequential(nn.Conv2d(3, 4, 3), Views(), nn.Linear(4 * 16, 1))
+    step = make_step(D, step.G)
+    train(step, make_batches(1, shape=(3, 6, 6)), num_epochs=1)
+    assert "channels_last" not in capsys.readouterr().out
+    assert D[0].weight.is_contiguous()
+
+
 def test_state_is_laid_out_as_its_parameter():
     step = conv_step()
     train(step, make_batches(2, shape=(3, 6, 6)), num_epochs=1, channels_last=False)
@@ -565,7 +581,7 @@ def stand_in(monkeypatch):
         def wait_stream(self, other): ...
 
     @contextmanager
-    def capture(graph, stream):
+    def capture(graph, stream, capture_error_mode):
         if stand_in.error:
             raise stand_in.error
         yield
@@ -577,6 +593,9 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", torch.get_rng_state)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", torch.set_rng_state)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", StandInGraph)
     monkeypatch.setattr(torch.cuda, "graph", capture)
     return stand_in
@@ -614,6 +633,39 @@ def test_where_capturing_fails_training_goes_on(stand_in, capsys):
     assert said.count("no CUDA graph") == 1 and "stream is capturing" in said and "more" not in said
 
 
+def test_the_solvers_are_left_as_they_were(stand_in):
+    step = small_step()
+    graphed = graphs.Graphed(lambda images, labels: {}, step)
+    assert step.D_solver.param_groups[0]["capturable"]
+    graphed.close()
+    assert not step.D_solver.param_groups[0]["capturable"]
+
+
+class OwnGame(AdversarialStep):
+    def update_g(self, images, labels, fakes):
+        return super().update_g(images, labels, fakes)
+
+
+@pytest.mark.parametrize(
+    "kind, solver, graph, expected",
+    [
+        (AdversarialStep, get_optimizer, None, True),
+        (AdversarialStep, get_optimizer, False, False),
+        (OwnGame, get_optimizer, None, False),  # it may decide in Python what a graph would freeze
+        (OwnGame, get_optimizer, True, True),
+        (AdversarialStep, lambda n, lr: torch.optim.SGD(n.parameters(), lr), None, False),
+    ],
+)
+def test_what_is_captured(monkeypatch, kind, solver, graph, expected):
+    step = kind(
+        D := small_D(), G := small_G(), solver(D, 1e-3), solver(G, 1e-3),
+        discriminator_loss, generator_loss, noise_size=NOISE,
+    )  # fmt: skip
+    assert not speed.uses_graph(step, Switches(graph=graph))  # on a CPU never
+    monkeypatch.setattr(AdversarialStep, "device", torch.device("cuda"))
+    assert speed.uses_graph(step, Switches(graph=graph)) == expected
+
+
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
@@ -633,6 +685,18 @@ def test_noise_and_dropout_differ_from_replay_to_replay():
         fakes = [advance(images.cuda(), labels.cuda())["d_fake"].item() for _ in range(12)]
     assert "CUDA graph" in chosen
     assert len(set(scores)) == len(set(fakes)) == 12
+
+
+@needs_cuda
+def test_a_loss_that_reads_a_value_runs_without_a_graph(capsys):
+    def d_loss(real, fake):
+        return discriminator_loss(real, fake) * (1 if real.sum().item() < 1e9 else 2)
+
+    D = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 1)).cuda()
+    step = make_step(D, small_G().cuda(), (d_loss, generator_loss, torch.sigmoid))
+    history = train(step, points(10), num_epochs=1, log_every=1)
+    assert len(history.step) == 10 and not history.stopped
+    assert "no CUDA graph" in capsys.readouterr().out
 
 
 @needs_cuda

@@ -6,6 +6,7 @@ import copy
 import math
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
 from helpers import HandAdam, assert_complains, bad_inputs, read_arguments, softplus, steady
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from course_utils.checkpoints import load_newest
 from course_utils.losses import (
     discriminator_loss,
     generator_loss,
@@ -427,7 +429,7 @@ def test_a_history_starts_empty_and_is_its_own():
     assert type(one.d_loss[0]) is float
     assert asdict(other) == {
         "step": [], "d_loss": [], "g_loss": [], "d_real": [], "d_fake": [], "samples": [],
-        "seconds": 0.0, "images": 0, "averaged": None, "stopped": "",
+        "seconds": 0.0, "images": 0, "averaged": None, "extra": {}, "stopped": "",
     }  # fmt: skip
 
 
@@ -694,17 +696,114 @@ GREY = torch.zeros(4, 1, 28, 28)
     ("bytes", lambda: train_on(GREY.byte()), TypeError, "loader", "torch.uint8"),
     ("flat", lambda: train_on(GREY.flatten(1) - 2), ValueError, "loader", "-2 to -2"),
     ("infinite", lambda: train_on(GREY / 0), ValueError, "loader", "NaN or infinity"),
-    ("colour", lambda: train_on(torch.zeros(4, 3, 32, 32)), ValueError, "loader", "(3, 32, 32)"),
+    ("colour", lambda: train_on(torch.zeros(4, 3, 32, 32)), ValueError, "loader", "(2, 3, 32, 32)"),
     (
         "not what D takes",
         lambda: train_on(GREY, digits_step(nn.Linear(5, 1))),
         ValueError,
         "loader",
-        "(4, 1, 28, 28)",
+        "(2, 1, 28, 28)",
+    ),
+    (
+        "what G makes, D does not take",
+        lambda: train_on(GREY.flatten(1), digits_step(nn.Linear(784, 1))),
+        ValueError,
+        "loader",
+        "G's of shape (2, 1, 28, 28)",
     ),
 )
 def test_unusable_images(call, error, name, got):
     assert_complains(call, error, name, got)
+
+
+def test_flat_fakes_and_square_digits_are_a_pair_if_d_takes_both():
+    D = nn.Sequential(nn.Flatten(), nn.Linear(784, 1))
+    step = build_step(D, nn.Sequential(nn.Linear(NOISE, 784), nn.Tanh()))
+    assert train_on(GREY, step).step == [1]
+
+
+def test_networks_in_float64_train_without_a_change_of_defaults():
+    D, G = (network.double() for network in build_pair())
+    batches = [(images.double(), labels) for images, labels in make_batches(2)]
+    history = train(build_step(D, G), batches, num_epochs=1)
+    assert history.step == [1, 2]
+
+
+class Seldom(AdversarialStep):
+    """G learns every third step, and a further score is kept."""
+
+    calls = 0
+
+    def __call__(self, images, labels):
+        self.calls += 1
+        fakes = self.G(self.draw_noise(len(images)))
+        scores = self.update_d(images, labels, fakes) | {"gap": torch.tensor(float(self.calls))}
+        return scores | self.update_g(images, labels, fakes) if self.calls % 3 == 0 else scores
+
+
+def test_a_step_may_update_g_seldom_and_score_more():
+    history = train(build_step(kind=Seldom), make_batches(7), num_epochs=1, log_every=1)
+    assert history.extra == {"gap": [1, 2, 3, 4, 5, 6, 7]}
+    assert [math.isnan(value) for value in history.g_loss] == [True, True] + [False] * 5
+    assert history.g_loss[2] == history.g_loss[4] != history.g_loss[5]
+    table = history.to_csv().splitlines()
+    assert table[0] == "step,d_loss,g_loss,d_real,d_fake,gap" and len(table) == 8
+
+
+class TwoAnswers(AdversarialStep):
+    """D hands out its features besides its scores."""
+
+    def score_both(self, images, fakes):
+        return self.D(images)[0], self.D(fakes)[0]
+
+    def update_g(self, images, labels, fakes):
+        return {"g_loss": -self.D(fakes)[0].mean()}
+
+
+def test_a_game_of_its_own_asks_d_in_its_own_way():
+    class Both(nn.Linear):
+        def forward(self, points):
+            return super().forward(points), points
+
+    history = train(build_step(Both(2, 1), kind=TwoAnswers), make_batches(2), num_epochs=1)
+    assert history.step == [1, 2]
+    with pytest.raises(ValueError, match=r"D: expected one score per image.* got tuple"):
+        train(build_step(Both(2, 1)), make_batches(2), num_epochs=1)
+
+
+def test_a_scheduler_of_torch_works_in_a_callback():
+    step = build_step(lr=0.8)
+    halve = torch.optim.lr_scheduler.StepLR(step.D_solver, 1, gamma=0.5)
+    rates = []
+
+    def callback(progress):
+        halve.step()
+        rates.append(step.D_solver.param_groups[0]["lr"])
+
+    train(step, make_batches(3), num_epochs=1, callbacks=[callback], show_every=1)
+    assert rates == [0.4, 0.2, 0.1, 0.05]
+    assert step.D_solver.param_groups[0]["lr"] == 0.05  # theirs to decide
+    assert step.G_solver.param_groups[0]["lr"] == 0.8
+
+
+def test_a_schedule_of_numpys_numbers(tmp_path):
+    schedule = lambda share: np.cos(share)  # noqa: E731
+    step = build_step()
+    train(step, make_batches(2), num_epochs=1, schedule=schedule, checkpoint=tmp_path)
+    state, refused = load_newest(tmp_path)
+    assert state["step"] == 2 and refused == {}
+    assert step.D_solver.param_groups[0]["lr"] == 0.01
+
+
+def test_a_fault_in_a_callback_costs_no_step(tmp_path):
+    def callback(progress):
+        if progress.step == 4:
+            raise KeyboardInterrupt
+
+    options = {"num_epochs": 1, "callbacks": [callback], "show_every": 2, "checkpoint": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        train(build_step(), make_batches(6), **options)
+    assert load_newest(tmp_path)[0]["step"] == 4
 
 
 def test_a_complaint_comes_before_the_first_step():

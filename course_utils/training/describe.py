@@ -19,7 +19,15 @@ from torch.optim import Optimizer
 from .step import AdversarialStep
 
 MACHINE = ("fused", "foreach", "capturable", "differentiable")  # how, not what, a solver computes
+LIBRARIES = ("builtins", "course_utils", "numpy", "torch", "torchvision")
 PLAIN = (bool, int, float, str, type(None))
+
+
+KNOWN = (  # what every step has; these are described one by one, or are no settings
+    *("D", "G", "D_solver", "G_solver", "discriminator_loss", "generator_loss", "noise_size"),
+    *("noise", "augment", "penalty", "as_probability", "fresh_fakes", "one_pass", "freeze"),
+    *("averaged", "generator"),
+)
 
 
 def describe_settings(step: AdversarialStep, loader: Any, **others: Any) -> dict[str, str]:
@@ -37,6 +45,7 @@ def describe_settings(step: AdversarialStep, loader: Any, **others: Any) -> dict
         "penalty": describe(step.penalty),
         "fresh_fakes": str(step.fresh_fakes),
         "loader": _describe_loader(loader),
+        "own": describe({name: v for name, v in vars(step).items() if name not in KNOWN}),
         **{name: describe(value) for name, value in others.items()},
     }
 
@@ -74,8 +83,9 @@ def describe(value: Any, outer: tuple[int, ...] = ()) -> str:
     if isinstance(value, functools.partial):
         return f"partial {inner(value.func)} {inner(value.args)} {inner(value.keywords)}"
     if isinstance(value, types.FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        cells = [_open_cell(cell) for cell in value.__closure__ or ()]
         held = [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        held += _read_globals(value)
         inside = f"({', '.join(map(inner, held))})" if held else ""
         return f"{value.__name__}{inside} {_fingerprint(value)}"
     if isinstance(value, type):
@@ -89,6 +99,21 @@ def describe(value: Any, outer: tuple[int, ...] = ()) -> str:
     if hasattr(value, "__dict__"):
         return f"{inner(type(value))} {inner(vars(value))}"
     return getattr(value, "__name__", type(value).__name__)
+
+
+def _open_cell(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return None
+
+
+def _read_globals(function: types.FunctionType) -> list[Any]:
+    """The plain values and functions that a function of your own uses by name, as in a notebook."""
+    if (function.__module__ or "").split(".")[0] in LIBRARIES:
+        return []
+    used = [function.__globals__.get(name) for name in function.__code__.co_names]
+    return [v for v in used if v is not None and isinstance(v, (*PLAIN, types.FunctionType))]
 
 
 def _fingerprint(thing: Callable) -> str:
@@ -111,7 +136,12 @@ def _read_code(thing: Any) -> list[Any]:
     code = thing if isinstance(thing, types.CodeType) else getattr(thing, "__code__", None)
     if code is None:
         return [repr(thing)] if isinstance(thing, PLAIN) else []
-    consts = [_read_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    consts = [
+        _read_code(c)
+        if isinstance(c, types.CodeType)
+        else repr(sorted(map(repr, c)) if isinstance(c, frozenset) else c)
+        for c in code.co_consts
+    ]
     return [code.co_code.hex(), code.co_names, consts]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -29,12 +30,24 @@ class Graphed:
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._failed = False
-        for solver in (step.D_solver, step.G_solver):
-            for group in solver.param_groups:
-                group["capturable"] = True  # Adam's count of steps must live on the GPU
+        self._solvers = (step.D_solver, step.G_solver)
+        self._groups = [
+            (group, group["capturable"])
+            for solver in self._solvers
+            for group in solver.param_groups
+            if "capturable" in group
+        ]
+        for group, _ in self._groups:
+            group["capturable"] = True  # Adam's count of steps must live on the GPU
+        for solver in self._solvers:
             for state in solver.state.values():
                 if "step" in state:
                     state["step"] = torch.as_tensor(state["step"], device=step.device)
+
+    def close(self) -> None:
+        """Leave the solvers as they were."""
+        for group, capturable in self._groups:
+            group["capturable"] = capturable
 
     def __call__(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         if self._graph is not None and images.shape == self._images.shape:
@@ -51,23 +64,30 @@ class Graphed:
     def _run_beside(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """One plain step on a stream of its own, as a capture asks of the steps before it."""
         self._stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._stream):
+        with torch.cuda.stream(self._stream), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*capturable.*")  # the capture will come
             scores = self._advance(images, labels)
         torch.cuda.current_stream().wait_stream(self._stream)
         return scores
 
     def _capture(self, images: Tensor, labels: Tensor) -> None:
         self._images, self._labels = images.clone(), labels.clone()
-        for solver in (self._step.D_solver, self._step.G_solver):
+        for solver in self._solvers:
             solver.zero_grad(set_to_none=True)  # gradients must be born inside the graph
-        graph = torch.cuda.CUDAGraph()
+        graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        noise, state = self._step.generator.get_state(), torch.cuda.get_rng_state()
         try:
             graph.register_generator_state(self._step.generator)
-            with torch.cuda.graph(graph, stream=self._stream):
+            # thread_local: what a loader's thread does meanwhile is none of the graph's business
+            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
                 self._scores = self._advance(self._images, self._labels)
         except RuntimeError as error:
             self._failed = True
             torch.cuda.synchronize()
+            torch.cuda.set_stream(here)  # some versions of torch leave theirs in place
+            self._step.generator = torch.Generator(self._step.device)  # the old one may be stuck
+            self._step.generator.set_state(noise)
+            torch.cuda.set_rng_state(state)
             reason = str(error).partition("\n")[0]
             print(f"no CUDA graph for this step, so it runs as it is: {reason}")
         else:

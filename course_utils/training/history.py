@@ -25,7 +25,8 @@ class History:
     one entry per logged step. `samples` holds pairs (step, images from the fixed noise).
     `seconds` is the time from the first step to the last, callbacks included, and `images` how
     many real images were seen in it, both over all sessions of a run that was resumed.
-    `averaged` is the averaged G, where one was kept. `stopped` says why a run ended early.
+    `extra` holds further scores of a step of your own, by name. `averaged` is the averaged G,
+    where one was kept. `stopped` says why a run ended early.
     """
 
     step: list[int] = field(default_factory=list)
@@ -37,6 +38,7 @@ class History:
     seconds: float = 0.0
     images: int = 0
     averaged: nn.Module | None = None
+    extra: dict[str, list[float]] = field(default_factory=dict)
     stopped: str = ""
 
     @property
@@ -45,15 +47,17 @@ class History:
         return self.images / self.seconds if self.seconds else 0.0
 
     def log(self, step: int, scores: dict[str, Tensor | float]) -> None:
-        """Keep one step's scalars."""
+        """Keep one step's scalars; a name that comes late is NaN before."""
         self.step.append(step)
         for name, value in scores.items():
-            getattr(self, name).append(float(value))
+            values = getattr(self, name) if name in COLUMNS else self.extra.setdefault(name, [])
+            values += [math.nan] * (len(self.step) - 1 - len(values))
+            values.append(float(value))
 
     def to_csv(self, path: str | Path | None = None) -> str:
         """The logged numbers as a table; also written to `path`, if one is given."""
-        lists = [getattr(self, name) for name in COLUMNS]
-        filled = [(name, values) for name, values in zip(COLUMNS, lists) if values]
+        columns = {name: getattr(self, name) for name in COLUMNS} | self.extra
+        filled = [(name, values) for name, values in columns.items() if values]
         table = io.StringIO()
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow([name for name, _ in filled])
@@ -67,12 +71,16 @@ class History:
         """The numbers that `to_csv` wrote, in another process for instance."""
         with open(path, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        if rows and not {"step"} <= set(rows[0]) <= set(COLUMNS):
-            raise ValueError(f"{path}: expected columns {', '.join(COLUMNS)}, got {list(rows[0])}")
         history = cls()
         for row in rows:
-            step = int(row.pop("step"))
-            history.log(step, {name: float(value) for name, value in row.items()})
+            try:
+                step = int(row.pop("step"))
+                history.log(step, {name: float(value) for name, value in row.items()})
+            except (KeyError, TypeError, ValueError):
+                raise ValueError(
+                    f"{path}: expected columns {', '.join(COLUMNS)} and others, all of numbers, "
+                    f"got {row}"
+                ) from None
         return history
 
     def state_dict(self) -> dict:
@@ -97,30 +105,32 @@ class Scores:
     """The scores of the steps since the last look, still on the device."""
 
     def __init__(self) -> None:
-        self._names: tuple[str, ...] = ()
+        self._names: list[tuple[str, ...]] = []
         self._rows: list[Tensor] = []
-        self._last: list[float] = []
+        self._latest: dict[str, float] = {}
 
     def add(self, scores: dict[str, Tensor]) -> None:
         """Keep one step's scalars, without waiting for them."""
         if scores:
-            self._names = tuple(scores)
+            self._names.append(tuple(scores))
             self._rows.append(torch.stack(_alike(scores.values())))
 
     def read(self, step: int) -> dict[str, float]:
         """The scores of `step`, the last one added; here the loop waits for the device, once.
 
+        Of a score that not every step has (G's loss, where G learns less often), the latest.
+
         Raises:
             Diverged: the first score since the last look that is not finite.
         """
-        rows = torch.stack(self._rows).tolist() if self._rows else []
-        self._rows.clear()
-        for number, row in enumerate(rows, start=step - len(rows) + 1):
-            for name, value in zip(self._names, row):
-                if not math.isfinite(value):
-                    raise Diverged(number, name, value)
-        self._last = rows[-1] if rows else self._last
-        return dict(zip(self._names, self._last))
+        values = iter(torch.cat(self._rows).tolist() if self._rows else ())
+        names, self._names, self._rows = self._names, [], []
+        for number, own in enumerate(names, start=step - len(names) + 1):
+            self._latest |= dict(zip(own, values))
+            for name in own:
+                if not math.isfinite(self._latest[name]):
+                    raise Diverged(number, name, self._latest[name])
+        return self._latest
 
 
 def _alike(values: Iterable[Tensor]) -> list[Tensor]:

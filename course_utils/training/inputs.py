@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from ..models import PIXELS
 from ..settings import fork_random
 from ..validation import need_images
-from .step import AdversarialStep
+from .step import AdversarialStep, modes_kept
 
 BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
@@ -61,7 +60,7 @@ def need_pair(batch: Any) -> tuple[Tensor, Tensor]:
 def check_first_batch(images: Tensor, step: AdversarialStep) -> None:
     """Images of finite values, in [-1, 1], of a shape that G makes and D takes.
 
-    The networks are tried as copies, so that nothing of them and no random state changes.
+    The networks are tried in eval mode, so that nothing of them and no random state changes.
     """
     if not images.is_floating_point():
         raise TypeError(f"loader: expected floating-point images in [-1, 1], got {images.dtype}")
@@ -69,26 +68,31 @@ def check_first_batch(images: Tensor, step: AdversarialStep) -> None:
         need_images(images if images.ndim == 4 else images[:, None, None], "loader")
     elif not torch.isfinite(images).all():
         raise ValueError("loader: expected finite values, got NaN or infinity in its images")
-    if type(step).update_d is not AdversarialStep.update_d:
+    if any(
+        getattr(type(step), name) is not getattr(AdversarialStep, name)
+        for name in ("__call__", "update_d", "score_both")
+    ):
         return  # a game of its own asks D in its own way
-    few = images[:2]
     parameter = next(step.G.parameters())
-    made = tuple(step.sample(parameter.new_zeros(2, step.noise_size)).shape[1:])
-    if made != tuple(images.shape[1:]):
-        raise ValueError(
-            f"loader: expected images of the shape that G makes, {made}, "
-            f"got {tuple(images.shape[1:])}"
-        )
+    fakes = step.sample(parameter.new_zeros(2, step.noise_size)).to(images.device)
+    for batch, origin in ((images[:2], "the loader's"), (fakes, "G's")):
+        scores = _try_d(step.D, batch, origin)
+        if not isinstance(scores, Tensor) or scores.ndim > 2 or scores.numel() != len(batch):
+            raise ValueError(
+                "D: expected one score per image, (N, 1) or (N,), got "
+                f"{tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__} "
+                f"for {len(batch)} images"
+            )
+
+
+@torch.no_grad()
+def _try_d(D: nn.Module, images: Tensor, origin: str) -> Any:
     try:
-        with fork_random(), torch.no_grad():
-            scores = copy.deepcopy(step.D).eval()(few)
+        with fork_random(), modes_kept(D):
+            return D.eval()(images)
     except Exception as error:
         shape = tuple(images.shape)
         raise ValueError(
-            f"loader: expected images that D takes, got shape {shape}: {error}"
+            f"loader: expected images that D takes as it takes G's, got {origin} of shape {shape}: "
+            f"{error}"
         ) from error
-    if scores.ndim not in (1, 2) or scores.numel() != len(few):
-        raise ValueError(
-            f"D: expected one score per image, (N, 1) or (N,), got {tuple(scores.shape)} "
-            f"for {len(few)} images"
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType
@@ -12,6 +13,7 @@ class StopButton:
 
     def __init__(self) -> None:
         self.pressed = False
+        self._process = os.getpid()
         self._former: object = None
 
     def __enter__(self) -> StopButton:
@@ -25,6 +27,8 @@ class StopButton:
             signal.signal(signal.SIGINT, self._former)
 
     def _press(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            return  # a loader's worker, which the signal reaches too
         if self.pressed:
             raise KeyboardInterrupt
         self.pressed = True

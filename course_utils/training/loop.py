@@ -27,8 +27,8 @@ from .describe import describe_settings
 from .history import Diverged, History, Scores
 from .inputs import check_first_batch, check_loader, check_size, need_pair, needs_two
 from .interrupt import StopButton
-from .runs import RESUMES, Run, capture, restore, restore_weights
-from .speed import Advance, Switches, accelerated
+from .runs import RESUMES, Run, capture, restore, restore_loader, restore_weights
+from .speed import Advance, Switches, accelerated, uses_graph
 from .step import AdversarialStep, modes_kept, need_bool
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def train(
     """Run `step` over every batch of `loader`, `num_epochs` times, as fast as it goes.
 
     The stop button (SIGINT) ends it after the present step; a loss that is not finite ends it
-    too. Both return the history so far, whose `stopped` says why.
+    too. Both return the history so far, whose `stopped` says why. Both networks are in train
+    mode from the first step on.
 
     Args:
         step: an `AdversarialStep`.
@@ -96,7 +97,8 @@ def train(
             1,000 steps. Buffers are copied. Samples come from it, `history.averaged` is it.
         schedule: called with the share of the training that is done (0 to 1); the learning
             rates are multiplied by what it returns.
-        seed: seeds every random state first, if given.
+        seed: seeds every global random state and the noise first, if given. The order of the
+            batches is the loader's own: `BatchLoader(..., seed=...)`.
         progress: show a bar that moves with every step.
         switches: `precision`, `channels_last`, `fused`, `graph`: see `Switches`.
 
@@ -136,8 +138,8 @@ def train(
         session.run = Run(checkpoint, settings)
         session.save_every = checkpoint_every
         session.resume(fresh, resume)
-    replayed = step.device.type == "cuda" and schedule is not None and choices.graph is not False
-    with StopButton() as session.stop, rates_kept(step, as_tensors=replayed) as session.rates:
+    scheduled, replayed = schedule is not None, uses_graph(step, choices)
+    with StopButton() as session.stop, rates_kept(step, scheduled, replayed) as session.rates:
         session.loop(choices, show_every, log_every, progress)
     return session.history
 
@@ -179,7 +181,9 @@ class _Session:
         self.epoch, self.position, self.done = state["epoch"], state["position"], state["step"]
         self.fixed_noise = state["fixed_noise"].to(self.step.device)
         self.history.load_state_dict(state["history"])
-        exact = restore(state, self.step, self.loader)
+        exact = restore(state, self.step, scheduled=self.schedule is not None)
+        if self.epoch < self.num_epochs:
+            exact = exact and restore_loader(state, self.loader)
         if self.position and not exact:
             print(
                 f"checkpoint: this loader cannot go on inside an epoch: epoch {self.epoch + 1} "
@@ -279,12 +283,21 @@ class _Session:
         """A sample and the callbacks; whatever they draw or switch, the run stays as it was."""
         self._take_time()
         self.shown = self.done
-        with watching(self.step, self.loader):
-            if sample:
-                self.history.samples.append((self.done, self.step.sample(self.fixed_noise)))
-            epoch = min(self.epoch, self.num_epochs - 1)
-            for callback in self.callbacks:
-                callback(Progress(epoch, self.done, self.total, self.step, self.history))
+        progress = Progress(
+            min(self.epoch, self.num_epochs - 1), self.done, self.total, self.step, self.history
+        )
+        try:
+            with watching(self.step, self.loader):
+                if sample:
+                    self.history.samples.append((self.done, self.step.sample(self.fixed_noise)))
+                for callback in self.callbacks:
+                    callback(progress)
+        except (
+            BaseException
+        ):  # between two steps the run is whole: a callback's fault costs nothing
+            if self.run and self.done:
+                self._save()
+            raise
 
     def _save(self) -> None:
         self.scores.read(self.done)  # what is not finite has to come out now
@@ -314,7 +327,7 @@ class _Session:
     def _set_rates(self) -> None:
         if self.schedule is None:
             return
-        factor = self.schedule(self.done / self.total)
+        factor = float(self.schedule(self.done / self.total))
         for group, rate in zip(_groups(self.step), self.rates):
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate * factor)
@@ -364,21 +377,22 @@ def watching(step: AdversarialStep, loader: Any) -> Iterator[None]:
 
 
 @contextmanager
-def rates_kept(step: AdversarialStep, as_tensors: bool) -> Iterator[list[float]]:
-    """Inside, a schedule may change the learning rates, which it is given as they were; outside,
-    they are that again.
+def rates_kept(step: AdversarialStep, scheduled: bool, as_tensors: bool) -> Iterator[list[float]]:
+    """The learning rates as they were; after a schedule has changed them they are that again.
 
     As tensors, a captured graph reads them anew at each replay; a number would stay as it was.
     """
-    before = [group["lr"] for group in _groups(step)]
+    before = [float(group["lr"]) for group in _groups(step)]
     if as_tensors:
         for group in _groups(step):
-            group["lr"] = torch.tensor(float(group["lr"]), device=step.device)
+            if "capturable" in group:
+                group["lr"] = torch.tensor(float(group["lr"]), device=step.device)
     try:
-        yield [float(rate) for rate in before]
+        yield before
     finally:
         for group, rate in zip(_groups(step), before):
-            group["lr"] = rate
+            if scheduled or as_tensors:
+                group["lr"] = rate if scheduled else float(group["lr"])
 
 
 def _groups(step: AdversarialStep) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -127,7 +128,7 @@ class Run:
             )
             self._replace_older = False
             history.to_csv(self.folder / "history.csv")
-        except OSError as error:
+        except (OSError, TypeError) as error:
             if str(error) != self._complained:  # once, not at every attempt
                 self._complained = str(error)
                 warnings.warn(
@@ -181,16 +182,26 @@ def capture(step: AdversarialStep, loader: Any) -> dict[str, Any]:
     return state
 
 
-def restore(state: dict[str, Any], step: AdversarialStep, loader: Any) -> bool:
-    """Put back what `capture` gave. Whether the loader could be put at its place in the epoch."""
+def restore(state: dict[str, Any], step: AdversarialStep, scheduled: bool) -> bool:
+    """Put back what `capture` gave, but for the loader. Whether it is on the same kind of device.
+
+    With a schedule the learning rates stay as they are: they are what it multiplies.
+    """
     restore_weights(state, step)
     for name in ("D_solver", "G_solver"):
-        _restore_solver(getattr(step, name), state[name])
+        _restore_solver(
+            getattr(step, name), state[name], (*MACHINE, "lr") if scheduled else MACHINE
+        )
     set_random_state(state["random"])
     if state["device"] != step.device.type:
         print(f"checkpoint: made on {state['device']}, so noise and order start anew here")
         return False
     step.generator.set_state(state["noise"])
+    return True
+
+
+def restore_loader(state: dict[str, Any], loader: Any) -> bool:
+    """Whether the loader could be put at its place in the epoch."""
     if state["loader"] is None or not hasattr(loader, "load_state_dict"):
         return False
     loader.load_state_dict(state["loader"])
@@ -220,7 +231,7 @@ def _solver_state(solver: Optimizer) -> dict[str, Any]:
     state = solver.state_dict()
     groups = [
         {
-            name: float(value) if isinstance(value, Tensor) else value
+            name: value.item() if isinstance(value, (Tensor, np.generic)) else value
             for name, value in group.items()
             if name not in MACHINE
         }
@@ -229,11 +240,10 @@ def _solver_state(solver: Optimizer) -> dict[str, Any]:
     return {"state": state["state"], "param_groups": groups}
 
 
-def _restore_solver(solver: Optimizer, state: dict[str, Any]) -> None:
-    """Its counts and averages. How it computes is the present machine's business, and its
-    learning rate is the one before any schedule."""
+def _restore_solver(solver: Optimizer, state: dict[str, Any], kept: tuple[str, ...]) -> None:
+    """Its counts and averages; what is `kept` of its settings stays as it is here."""
     groups = [
-        {**saved, **{name: group[name] for name in (*MACHINE, "lr") if name in group}}
+        {**saved, **{name: group[name] for name in kept if name in group}}
         for saved, group in zip(state["param_groups"], solver.param_groups, strict=True)
     ]
     solver.load_state_dict({"state": state["state"], "param_groups": groups})

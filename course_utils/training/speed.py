@@ -34,7 +34,8 @@ class Switches:
         precision: "auto", "bf16" or "fp32".
         channels_last: pixels before channels in memory, for networks with convolutions.
         fused: one kernel for the whole update, for Adam and AdamW on a CPU or CUDA.
-        graph: on CUDA, replay the step as one captured graph.
+        graph: on CUDA, replay the step as one captured graph. It repeats what Python decided in
+            the captured step; True captures a step of your own too, see `uses_graph`.
     """
 
     precision: str = "auto"
@@ -90,9 +91,9 @@ def accelerated(
         if precision == "bf16":
             said += _use_bf16(step, images, device, stack)
         layout = torch.preserve_format
-        if _use_channels_last(step, switches.channels_last):
+        if images.ndim == 4 and _use_channels_last(step, images, switches.channels_last):
             said.append("channels_last")
-            layout = torch.channels_last if images.ndim == 4 else layout
+            layout = torch.channels_last
         fused = [_use_fused(solver, switches.fused) for solver in (step.D_solver, step.G_solver)]
         if all(fused):
             said.append("fused Adam")
@@ -106,10 +107,27 @@ def accelerated(
                 after()
             return scores
 
-        if device.type == "cuda" and switches.graph is not False:
+        if uses_graph(step, switches):
             advance = Graphed(advance, step)
+            stack.callback(advance.close)
             said.append("CUDA graph")
         yield advance, ", ".join(said)
+
+
+def uses_graph(step: AdversarialStep, switches: Switches) -> bool:
+    """Whether the step is captured: on CUDA, and by itself only where nothing in it can vary.
+
+    A graph repeats what it has seen once. A step of your own may decide something in Python
+    ("update G every fifth time"), and an optimiser may count there: those run as they are.
+    """
+    if step.device.type != "cuda" or switches.graph is not None:
+        return step.device.type == "cuda" and bool(switches.graph)
+    own = any(
+        getattr(type(step), name) is not getattr(AdversarialStep, name)
+        for name in ("__call__", "update_d", "update_g", "score_both", "draw_noise")
+    )
+    groups = [group for s in (step.D_solver, step.G_solver) for group in s.param_groups]
+    return not own and all("capturable" in group for group in groups)
 
 
 def match_layout(solver: Optimizer) -> None:
@@ -194,14 +212,30 @@ class MixedPrecision:
         return output.float() if isinstance(output, Tensor) else output
 
 
-def _use_channels_last(step: AdversarialStep, wanted: bool | None) -> bool:
+def _use_channels_last(step: AdversarialStep, images: Tensor, wanted: bool | None) -> bool:
     networks = [step.D, step.G] + ([step.averaged] if step.averaged is not None else [])
     networks = [n for n in networks if wanted is not False and _has_convolutions(n)]
+    if wanted is None and not all(_takes_channels_last(n, step, images) for n in networks):
+        return False
     for network in networks:
         network.to(memory_format=torch.channels_last)
     for solver in (step.D_solver, step.G_solver):
         match_layout(solver)
     return bool(networks)
+
+
+@torch.no_grad()
+def _takes_channels_last(network: nn.Module, step: AdversarialStep, images: Tensor) -> bool:
+    """Whether a forward pass works in that layout: a `view` after a convolution does not."""
+    first = images[:2].contiguous(memory_format=torch.channels_last)
+    if network is not step.D:
+        first = next(network.parameters()).new_zeros(2, step.noise_size)
+    try:
+        with fork_random():
+            copy.deepcopy(network).eval().to(memory_format=torch.channels_last)(first)
+    except Exception:  # or it takes more than that, so we cannot tell
+        return False
+    return True
 
 
 def _use_fused(solver: Optimizer, wanted: bool | None) -> bool:
@@ -243,7 +277,10 @@ def looks_at_batch(network: nn.Module, images: Tensor) -> bool:
     """
     if any(True for _ in network.buffers()):
         return True
-    guest = copy.deepcopy(network).train()
+    try:
+        guest = copy.deepcopy(network).train()
+    except RuntimeError:  # some of torch's own layers cannot be copied once they were used
+        return True
     for layer in guest.modules():
         if isinstance(layer, DROPOUTS):
             layer.eval()
@@ -255,13 +292,18 @@ def looks_at_batch(network: nn.Module, images: Tensor) -> bool:
             together, alone = guest(images), guest(images[: len(images) // 2])
         except Exception:  # it takes more than images: the step's owner decides, not we
             return True
+    if not isinstance(together, Tensor):
+        return True
     return not torch.allclose(together[: len(alone)].float(), alone.float(), rtol=1e-3, atol=1e-5)
 
 
 def _ends_in_functional_sigmoid(network: nn.Module, images: Tensor) -> bool:
     """Whether D's last operation is a sigmoid that is no layer, which no hook can keep in fp32."""
-    guest = copy.deepcopy(network).requires_grad_(True)
     found = []
+    try:
+        guest = copy.deepcopy(network).requires_grad_(True)
+    except RuntimeError:  # some of torch's own layers cannot be copied once they were used
+        return False
     for layer in guest.modules():
         if isinstance(layer, nn.Sigmoid):
             layer.register_forward_hook(lambda layer, inputs, output: found.append(output.grad_fn))

@@ -42,6 +42,7 @@ class AdversarialStep:
         freeze: D collects no gradients while G trains; they would be thrown away.
 
     Subclass it for labels or other games: `update_d` and `update_g` are the whole mathematics.
+    What a step returns are scalars by name; names that `History` has no list for go to `extra`.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class AdversarialStep:
     def score_both(self, images: Tensor, fakes: Tensor) -> tuple[Tensor, Tensor]:
         """D's scores of real images and of fakes, in one pass where that is the same."""
         images, fakes = (self.augment(batch, self.generator) for batch in (images, fakes))
-        if self.one_pass:
+        if self.one_pass and images.shape == fakes.shape:
             real, fake = self.D(torch.cat([images, fakes])).split(len(images))
             return real, fake
         return self.D(images), self.D(fakes)
@@ -120,7 +121,8 @@ class AdversarialStep:
         """Latent vectors `(count, noise_size)` on G's device."""
         if self.generator.device != self.device:  # the networks have been moved since
             self.seed_noise()
-        return sample_noise(count, self.noise_size, self.noise, self.device, self.generator)
+        noise = sample_noise(count, self.noise_size, self.noise, self.device, self.generator)
+        return noise.to(next(self.G.parameters()).dtype)
 
     def seed_noise(self) -> None:
         """Give the noise a generator of its own, seeded from torch's global random state."""
