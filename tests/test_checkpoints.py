@@ -710,6 +710,30 @@ def test_a_lambda_is_told_by_itself_and_not_by_its_line(tmp_path):
     assert found(line) == found(line.replace("10", "20"))
 
 
+def test_what_a_function_uses_by_name_is_a_setting(tmp_path):
+    """In a notebook nearly everything is global."""
+
+    def found(source: str) -> str:
+        return hash_settings(settings(schedule=load_source(tmp_path, source)))
+
+    source = "WEIGHT = 1\ndef inner(x): return x\ndef thing(done): return WEIGHT * inner(done)\n"
+    assert found(source) == found(source + "other = 5\n")
+    assert found(source) != found(source.replace("WEIGHT = 1", "WEIGHT = 5"))
+    assert found(source) != found(source.replace("return x", "return -x"))
+
+
+def test_what_a_game_of_your_own_holds_is_a_setting():
+    class Clipped(interrupted_run.AdversarialStep):
+        clip = 0.0
+
+    def found(clip: float) -> str:
+        step = make_step(kind=Clipped)
+        step.clip = clip
+        return hash_settings(describe_settings(step, make_loader()))
+
+    assert found(0.1) == found(0.1) != found(0.5)
+
+
 def test_two_lambdas_of_one_line_are_two(tmp_path):
     def found(place: int) -> str:
         source = f"both = (lambda done: 1 - done, lambda done: done)\nthing = both[{place}]\n"
