@@ -433,6 +433,16 @@ def test_a_history_starts_empty_and_is_its_own():
     }  # fmt: skip
 
 
+def test_a_history_is_shown_in_a_line():
+    history = History(seconds=2.0, images=5000, stopped="interrupted")
+    assert repr(history) == "History: no step yet"
+    history.log(7, {"d_loss": 0.5, "g_loss": 2.0})
+    assert repr(history) == (
+        "History: 7 steps, 2,500 images a second, 1 entries, 0 grids of samples, interrupted; "
+        "d_loss 0.500  g_loss 2.000"
+    )
+
+
 def test_seconds_and_images_are_counted(monkeypatch):
     """The clock starts once everything is ready, and is last read at the end."""
     ticks = []

@@ -17,7 +17,7 @@ from ..checkpoints import write_atomically
 COLUMNS = ("step", "d_loss", "g_loss", "d_real", "d_fake")
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What a run leaves to look at: data only.
 
@@ -40,6 +40,17 @@ class History:
     averaged: nn.Module | None = None
     extra: dict[str, list[float]] = field(default_factory=dict)
     stopped: str = ""
+
+    def __repr__(self) -> str:
+        if not self.step:
+            return "History: no step yet"
+        names = [name for name in COLUMNS[1:] if getattr(self, name)]
+        latest = "  ".join(f"{name} {getattr(self, name)[-1]:.3f}" for name in names)
+        ended = f", {self.stopped}" if self.stopped else ""
+        return (
+            f"History: {self.step[-1]} steps, {self.images_per_second:,.0f} images a second, "
+            f"{len(self.step)} entries, {len(self.samples)} grids of samples{ended}; {latest}"
+        )
 
     @property
     def images_per_second(self) -> float:
