@@ -424,6 +424,10 @@ def test_a_copy_made_by_a_callback_is_a_network_of_its_own():
         for parameter in copies[0].parameters():
             parameter.zero_()
         assert copies[0](torch.ones(1, NOISE)).abs().sum() == 0
+    seen = []
+    copies[0][0].register_forward_hook(lambda m, i, o: seen.append(o.dtype))
+    copies[0](torch.ones(1, NOISE))
+    assert seen == [torch.float32]  # and no part of the training any more
 
 
 # --- memory layout ---------------------------------------------------------------------------

@@ -781,6 +781,7 @@ def test_a_game_of_its_own_asks_d_in_its_own_way():
         train(build_step(Both(2, 1)), make_batches(2), num_epochs=1)
 
 
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step:UserWarning")
 def test_a_scheduler_of_torch_works_in_a_callback():
     step = build_step(lr=0.8)
     halve = torch.optim.lr_scheduler.StepLR(step.D_solver, 1, gamma=0.5)

@@ -170,11 +170,13 @@ class MixedPrecision:
     def __init__(self, device_type: str) -> None:
         self.device_type = device_type
         self.active = True
+        self._own: set[int] = set()  # by identity: a copy made in a callback brings its hooks along
         self._open: list[torch.autocast] = []  # a stack: one network may call another
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
 
     def enter(self, *networks: nn.Module) -> None:
         for network in networks:
+            self._own.add(id(network))
             self._hooks += [
                 network.register_forward_pre_hook(self._before),
                 # always: a forward that fails must not leave autocast switched on
@@ -203,7 +205,8 @@ class MixedPrecision:
         return in_float32
 
     def _before(self, network: nn.Module, inputs: tuple) -> None:
-        context = torch.autocast(self.device_type, torch.bfloat16, enabled=self.active)
+        active = self.active and id(network) in self._own
+        context = torch.autocast(self.device_type, torch.bfloat16, enabled=active)
         context.__enter__()
         self._open.append(context)
 
