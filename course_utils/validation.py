@@ -7,7 +7,7 @@ Each helper hands its argument back, or raises `TypeError` (the wrong kind of th
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Integral, Real
@@ -72,6 +72,20 @@ def need_choice(value: Any, name: str, choices: Collection[str]) -> str:
     """One of the names in `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name}: expected one of {', '.join(sorted(choices))}; got {value!r}")
+    return value
+
+
+def need_bool(value: Any, name: str) -> bool:
+    """True or False themselves: a word such as "no" would count as true."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}: expected True or False, got {_kind(value)}")
+    return value
+
+
+def need_function(value: Any, name: str) -> Callable:
+    """Something that can be called."""
+    if not callable(value):
+        raise TypeError(f"{name}: expected a function, got {_kind(value)}")
     return value
 
 

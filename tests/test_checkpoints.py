@@ -43,17 +43,13 @@ from course_utils.checkpoints import (
 )
 from course_utils.data import BatchLoader, ImageSet, random_rotation
 from course_utils.losses import discriminator_loss, generator_loss
-from course_utils.settings import fork_random
 from course_utils.training import AdversarialStep, History
 from course_utils.training.describe import compare_settings, describe_settings, hash_settings
 
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(autouse=True)
-def own_randomness():
-    with fork_random(seed=0):
-        yield
+pytestmark = pytest.mark.usefixtures("own_randomness")
 
 
 def make_state(number: int = 1) -> dict[str, Any]:

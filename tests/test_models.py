@@ -29,16 +29,12 @@ from course_utils.models import (
     sample_noise,
     summarize,
 )
-from course_utils.settings import fork_random
 
 DISCRIMINATORS = (build_discriminator, build_dc_classifier)
 GENERATORS = (build_generator, build_dc_generator)
 
 
-@pytest.fixture(autouse=True)
-def own_randomness():
-    with fork_random(seed=0):
-        yield
+pytestmark = pytest.mark.usefixtures("own_randomness")
 
 
 def digits(count: int = 3) -> Tensor:

@@ -43,10 +43,7 @@ from course_utils.training.averaging import Average
 STEPS = 2 * EPOCH  # of `run`, unless told otherwise
 
 
-@pytest.fixture(autouse=True)
-def own_randomness():
-    with fork_random(seed=0):
-        yield
+pytestmark = pytest.mark.usefixtures("own_randomness")
 
 
 @pytest.fixture(scope="module")

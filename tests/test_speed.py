@@ -35,17 +35,7 @@ by_hand_D = EXERCISES["01.6"].reference  # the two steps that lesson 1 writes by
 by_hand_G = EXERCISES["01.7"].reference
 
 
-@pytest.fixture(autouse=True)
-def own_randomness():
-    with fork_random(seed=0):
-        yield
-
-
-@pytest.fixture
-def float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("own_randomness")
 
 
 def nothing() -> None:
@@ -640,9 +630,12 @@ def test_where_capturing_fails_training_goes_on(stand_in, capsys):
 def test_the_solvers_are_left_as_they_were(stand_in):
     step = small_step()
     graphed = graphs.Graphed(lambda images, labels: {}, step)
-    assert step.D_solver.param_groups[0]["capturable"]
+    group = step.D_solver.param_groups[0]
+    assert group["capturable"] and isinstance(group["lr"], Tensor)
+    group["lr"].fill_(0.5)  # as a scheduler of torch does
     graphed.close()
-    assert not step.D_solver.param_groups[0]["capturable"]
+    assert not group["capturable"]
+    assert type(group["lr"]) is float and group["lr"] == 0.5
 
 
 class OwnGame(AdversarialStep):

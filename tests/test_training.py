@@ -23,7 +23,6 @@ from course_utils.losses import (
     ls_discriminator_loss,
     ls_generator_loss,
 )
-from course_utils.settings import fork_random
 from course_utils.training import AdversarialStep, History, run_a_gan, train
 
 LISTS = ("d_loss", "g_loss", "d_real", "d_fake")
@@ -31,18 +30,7 @@ NOISE = 3  # the length of a latent vector in these tests
 LOSSES = (discriminator_loss, generator_loss)
 
 
-@pytest.fixture(autouse=True)
-def own_randomness():
-    with fork_random(seed=0):
-        yield
-
-
-@pytest.fixture
-def float64():
-    """New networks and noise in float64, where two ways to compute stay together."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("own_randomness")
 
 
 def build_pair(batch_norm: bool = False) -> tuple[nn.Sequential, nn.Sequential]:

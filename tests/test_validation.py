@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from course_utils.validation import (
+    need_bool,
     need_choice,
     need_count,
+    need_function,
     need_images,
     need_module,
     need_number,
@@ -89,6 +91,7 @@ def test_tensors_and_networks_pass_as_they_are():
     assert need_tensor(tensor * math.nan, "t", finite=False).isnan().all()
     assert need_module(network, "m") is network
     assert need_choice("b", "c", ("a", "b")) == "b"
+    assert need_bool(False, "b") is False and need_function(max, "f") is max
 
 
 @bad_inputs(
@@ -100,6 +103,11 @@ def test_tensors_and_networks_pass_as_they_are():
     ("number: text", lambda: need_number("1", "x"), TypeError, "x", "str: '1'"),
     ("number: bool", lambda: need_number(False, "x"), TypeError, "x", "bool: False"),
     ("number: complex", lambda: need_number(1j, "x"), TypeError, "x", "complex: 1j"),
+    ("bool: 1", lambda: need_bool(1, "b"), TypeError, "b", "int: 1"),
+    ("bool: text", lambda: need_bool("no", "b"), TypeError, "b", "str: 'no'"),
+    ("bool: None", lambda: need_bool(None, "b"), TypeError, "b", "None"),
+    ("function: text", lambda: need_function("f", "f"), TypeError, "f", "str: 'f'"),
+    ("function: None", lambda: need_function(None, "f"), TypeError, "f", "None"),
     ("choice: other", lambda: need_choice("c", "k", ("b", "a")), ValueError, "k", "'c'"),
     ("choice: list", lambda: need_choice(["a"], "k", {"a": 1}), ValueError, "k", "['a']"),
     ("choice: None", lambda: need_choice(None, "k", ("a",)), ValueError, "k", "None"),

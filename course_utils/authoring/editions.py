@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 import warnings
 from collections.abc import Collection
@@ -17,6 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from ..checkpoints import write_atomically
 from ..settings import MEASURED, PROFILES
 from .opening import badge_cell, read_address, setup_cell, strict_cell, unsaved_runs_cell
 from .sources import Cell, Lesson, LessonError, find_lessons, read_cells
@@ -95,9 +95,7 @@ def write_if_changed(path: Path, content: bytes) -> bool:
     if path.is_file() and path.read_bytes() == content:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(path.name + ".part")
-    half.write_bytes(content)
-    os.replace(half, path)
+    write_atomically(path, content)
     return True
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..settings import get_device
-from ..validation import need_count, need_images, need_number
+from ..validation import need_bool, need_count, need_images, need_number
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -142,8 +142,8 @@ class BatchLoader:
         self.batch_size = need_count(batch_size, "batch_size")
         self.device = _need_device(get_device() if device is None else device)
         self.augment = augment
-        self.shuffle = _need_bool(shuffle, "shuffle")
-        self.drop_last = _need_bool(drop_last, "drop_last")
+        self.shuffle = need_bool(shuffle, "shuffle")
+        self.drop_last = need_bool(drop_last, "drop_last")
         if len(self) == 0:
             raise ValueError(
                 f"batch_size: expected at most {len(dataset)}, the number of images, because "
@@ -192,12 +192,13 @@ class BatchLoader:
     @contextmanager
     def forked(self) -> Iterator[None]:
         """Inside, take batches as you like; outside, the loader stands where it stood."""
-        before = self.state_dict(), self._epoch_start, self._position, self._resumes
+        drawn = self.generator.get_state()
+        before = self._epoch_start, self._position, self._resumes
         try:
             yield
         finally:
-            state, self._epoch_start, self._position, self._resumes = before
-            self.generator.set_state(state["generator"])
+            self._epoch_start, self._position, self._resumes = before
+            self.generator.set_state(drawn)
 
     def _draw_order(self, again: bool) -> Tensor:
         """The order of the present epoch; `again` draws the one that was drawn at its start."""
@@ -217,12 +218,6 @@ def _need_same_count(augmented: Tensor, count: int) -> Tensor:
         got = getattr(augmented, "shape", augmented)
         raise TypeError(f"augment: expected {count} images (N, C, H, W) back, got {got}")
     return augmented
-
-
-def _need_bool(value: bool, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name}: expected True or False, got {value!r}")
-    return value
 
 
 def _need_seed(seed: int | None) -> int:

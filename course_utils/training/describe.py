@@ -16,13 +16,11 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..checkpoints import PLAIN
 from .step import AdversarialStep
 
 MACHINE = ("fused", "foreach", "capturable", "differentiable")  # how, not what, a solver computes
 LIBRARIES = ("builtins", "course_utils", "numpy", "torch", "torchvision")
-PLAIN = (bool, int, float, str, type(None))
-
-
 KNOWN = (  # what every step has; these are described one by one, or are no settings
     *("D", "G", "D_solver", "G_solver", "discriminator_loss", "generator_loss", "noise_size"),
     *("noise", "augment", "penalty", "as_probability", "fresh_fakes", "one_pass", "freeze"),

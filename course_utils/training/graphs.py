@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from .step import AdversarialStep
 
@@ -30,24 +31,20 @@ class Graphed:
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._failed = False
-        self._solvers = (step.D_solver, step.G_solver)
         self._groups = [
-            (group, group["capturable"])
-            for solver in self._solvers
-            for group in solver.param_groups
-            if "capturable" in group
+            (group, group["capturable"]) for group in step.param_groups if "capturable" in group
         ]
         for group, _ in self._groups:
-            group["capturable"] = True  # Adam's count of steps must live on the GPU
-        for solver in self._solvers:
-            for state in solver.state.values():
-                if "step" in state:
-                    state["step"] = torch.as_tensor(state["step"], device=step.device)
+            group["capturable"] = True
+            # a tensor is read anew at each replay; a number would stay as it was captured
+            group["lr"] = torch.tensor(float(group["lr"]), device=step.device)
+        for solver in (step.D_solver, step.G_solver):
+            count_on_device(solver)
 
     def close(self) -> None:
-        """Leave the solvers as they were."""
+        """Leave the solvers as they were, but for what they have learned."""
         for group, capturable in self._groups:
-            group["capturable"] = capturable
+            group["capturable"], group["lr"] = capturable, float(group["lr"])
 
     def __call__(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         if self._graph is not None and images.shape == self._images.shape:
@@ -72,7 +69,7 @@ class Graphed:
 
     def _capture(self, images: Tensor, labels: Tensor) -> None:
         self._images, self._labels = images.clone(), labels.clone()
-        for solver in self._solvers:
+        for solver in (self._step.D_solver, self._step.G_solver):
             solver.zero_grad(set_to_none=True)  # gradients must be born inside the graph
         graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         noise, state = self._step.generator.get_state(), torch.cuda.get_rng_state()
@@ -92,3 +89,10 @@ class Graphed:
             print(f"no CUDA graph for this step, so it runs as it is: {reason}")
         else:
             self._graph = graph
+
+
+def count_on_device(solver: Optimizer, dtype: torch.dtype | None = None) -> None:
+    """Move a solver's counts of steps to where its parameters are: some kernels count there."""
+    for parameter, state in solver.state.items():
+        if "step" in state:
+            state["step"] = torch.as_tensor(state["step"], dtype=dtype, device=parameter.device)

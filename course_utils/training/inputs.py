@@ -68,10 +68,7 @@ def check_first_batch(images: Tensor, step: AdversarialStep) -> None:
         need_images(images if images.ndim == 4 else images[:, None, None], "loader")
     elif not torch.isfinite(images).all():
         raise ValueError("loader: expected finite values, got NaN or infinity in its images")
-    if any(
-        getattr(type(step), name) is not getattr(AdversarialStep, name)
-        for name in ("__call__", "update_d", "score_both")
-    ):
+    if step.overrides("__call__", "update_d", "score_both"):
         return  # a game of its own asks D in its own way
     parameter = next(step.G.parameters())
     fakes = step.sample(parameter.new_zeros(2, step.noise_size)).to(images.device)

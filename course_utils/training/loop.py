@@ -21,15 +21,15 @@ from torch.optim import Optimizer
 
 from ..checkpoints import NotFinite, list_checkpoints
 from ..settings import fork_random, set_seed
-from ..validation import need_choice, need_count, need_number
+from ..validation import need_bool, need_choice, need_count, need_function, need_number
 from .averaging import Average
 from .describe import describe_settings
 from .history import Diverged, History, Scores
 from .inputs import check_first_batch, check_loader, check_size, need_pair, needs_two
 from .interrupt import StopButton
 from .runs import RESUMES, Run, capture, restore, restore_loader, restore_weights
-from .speed import Advance, Switches, accelerated, uses_graph
-from .step import AdversarialStep, modes_kept, need_bool
+from .speed import Advance, Switches, accelerated
+from .step import AdversarialStep, modes_kept
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -116,10 +116,12 @@ def train(
     need_choice(resume, "resume", RESUMES)
     need_bool(fresh, "fresh")
     need_bool(progress, "progress")
-    for callback in _need_functions(callbacks):
-        _need_function(callback, "callbacks")
+    if not isinstance(callbacks, Sequence):
+        raise TypeError(f"callbacks: expected a list of functions, got {type(callbacks).__name__}")
+    for callback in callbacks:
+        need_function(callback, "callbacks")
     if schedule is not None:
-        _need_function(schedule, "schedule")
+        need_function(schedule, "schedule")
     if not isinstance(step, AdversarialStep):
         raise TypeError(f"step: expected an AdversarialStep, got {type(step).__name__}")
     check_loader(loader, step)
@@ -138,8 +140,7 @@ def train(
         session.run = Run(checkpoint, settings)
         session.save_every = checkpoint_every
         session.resume(fresh, resume)
-    scheduled, replayed = schedule is not None, uses_graph(step, choices)
-    with StopButton() as session.stop, rates_kept(step, scheduled, replayed) as session.rates:
+    with StopButton() as session.stop, rates_kept(step, schedule is not None) as session.rates:
         session.loop(choices, show_every, log_every, progress)
     return session.history
 
@@ -251,7 +252,7 @@ class _Session:
             self.history.stopped = "interrupted"
         if not self.history.stopped:
             self._log()
-            if self.shown != self.done:
+            if self.history.samples[-1][0] != self.done:
                 self._show()
         if self.run:
             self._save()
@@ -282,7 +283,6 @@ class _Session:
     def _show(self, sample: bool = True) -> None:
         """A sample and the callbacks; whatever they draw or switch, the run stays as it was."""
         self._take_time()
-        self.shown = self.done
         progress = Progress(
             min(self.epoch, self.num_epochs - 1), self.done, self.total, self.step, self.history
         )
@@ -292,9 +292,8 @@ class _Session:
                     self.history.samples.append((self.done, self.step.sample(self.fixed_noise)))
                 for callback in self.callbacks:
                     callback(progress)
-        except (
-            BaseException
-        ):  # between two steps the run is whole: a callback's fault costs nothing
+        except BaseException:
+            # between two steps the run is whole: a callback's fault shall cost nothing of it
             if self.run and self.done:
                 self._save()
             raise
@@ -328,7 +327,7 @@ class _Session:
         if self.schedule is None:
             return
         factor = float(self.schedule(self.done / self.total))
-        for group, rate in zip(_groups(self.step), self.rates):
+        for group, rate in zip(self.step.param_groups, self.rates):
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate * factor)
             else:
@@ -377,38 +376,16 @@ def watching(step: AdversarialStep, loader: Any) -> Iterator[None]:
 
 
 @contextmanager
-def rates_kept(step: AdversarialStep, scheduled: bool, as_tensors: bool) -> Iterator[list[float]]:
-    """The learning rates as they were; after a schedule has changed them they are that again.
-
-    As tensors, a captured graph reads them anew at each replay; a number would stay as it was.
-    """
-    before = [float(group["lr"]) for group in _groups(step)]
-    if as_tensors:
-        for group in _groups(step):
-            if "capturable" in group:
-                group["lr"] = torch.tensor(float(group["lr"]), device=step.device)
+def rates_kept(step: AdversarialStep, scheduled: bool) -> Iterator[list[float]]:
+    """The learning rates as they are; after a schedule has changed them they are that again."""
+    before = [float(group["lr"]) for group in step.param_groups]
     try:
         yield before
     finally:
-        for group, rate in zip(_groups(step), before):
-            if scheduled or as_tensors:
-                group["lr"] = rate if scheduled else float(group["lr"])
-
-
-def _groups(step: AdversarialStep) -> list[dict[str, Any]]:
-    return [group for s in (step.D_solver, step.G_solver) for group in s.param_groups]
+        if scheduled:
+            for group, rate in zip(step.param_groups, before):
+                group["lr"] = rate
 
 
 def _nothing() -> None:
     """What is done after a step when no average is kept."""
-
-
-def _need_function(value: Any, name: str) -> None:
-    if not callable(value):
-        raise TypeError(f"{name}: expected a function, got {type(value).__name__}: {value!r}")
-
-
-def _need_functions(callbacks: Any) -> Sequence[Callable]:
-    if not isinstance(callbacks, Sequence):
-        raise TypeError(f"callbacks: expected a list of functions, got {type(callbacks).__name__}")
-    return callbacks

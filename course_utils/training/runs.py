@@ -168,7 +168,7 @@ class Run:
 
 def capture(step: AdversarialStep, loader: Any) -> dict[str, Any]:
     """Everything that the next step depends on, as tensors and plain values."""
-    state = {
+    return {
         "device": step.device.type,
         "D": step.D.state_dict(),
         "G": step.G.state_dict(),
@@ -179,7 +179,6 @@ def capture(step: AdversarialStep, loader: Any) -> dict[str, Any]:
         "noise": step.generator.get_state(),
         "loader": loader.state_dict() if hasattr(loader, "state_dict") else None,
     }
-    return state
 
 
 def restore(state: dict[str, Any], step: AdversarialStep, scheduled: bool) -> bool:

@@ -9,16 +9,18 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
 from ..settings import fork_random
-from ..validation import need_choice, trusted
-from .graphs import Graphed
+from ..validation import need_bool, need_choice, trusted
+from .graphs import Graphed, count_on_device
 from .step import AdversarialStep
 
+T = TypeVar("T")
 Advance = Callable[[Tensor, Tensor], dict[str, Tensor]]
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 DROPOUTS = (nn.modules.dropout._DropoutNd,)
@@ -46,10 +48,8 @@ class Switches:
     def __post_init__(self) -> None:
         need_choice(self.precision, "precision", PRECISIONS)
         for name in ("channels_last", "fused", "graph"):
-            if getattr(self, name) not in (None, True, False):
-                raise TypeError(
-                    f"{name}: expected True, False or None, got {getattr(self, name)!r}"
-                )
+            if getattr(self, name) is not None:
+                need_bool(getattr(self, name), name)
 
 
 def choose_precision(precision: str, device: torch.device | str) -> str:
@@ -65,6 +65,19 @@ def choose_precision(precision: str, device: torch.device | str) -> str:
     return "bf16" if native() else "fp32"
 
 
+def _choose_precision(step: AdversarialStep, switches: Switches) -> str:
+    """The same for networks, which keep a precision of their own where that is not float32."""
+    own = {p.dtype for network in (step.D, step.G) for p in network.parameters()}
+    if own == {torch.float32}:
+        return choose_precision(switches.precision, step.device)
+    if switches.precision != "auto":
+        raise ValueError(
+            "precision: expected 'auto' for networks that are not float32, got "
+            f"{switches.precision!r}"
+        )
+    return str(next(step.G.parameters()).dtype).removeprefix("torch.")
+
+
 @contextmanager
 def accelerated(
     step: AdversarialStep, images: Tensor, switches: Switches, after: Callable[[], None]
@@ -77,19 +90,10 @@ def accelerated(
         switches: the choices made by the caller.
         after: called after each step, in the same graph: the averaging of G.
     """
-    device, said = step.device, []
-    precision = "fp32"
-    if _is_float32(step):
-        precision = choose_precision(switches.precision, device)
-    elif switches.precision != "auto":
-        raise ValueError(
-            "precision: expected 'auto' for networks that are not float32, got "
-            f"{switches.precision!r}"
-        )
-    said.append(precision if _is_float32(step) else str(next(step.G.parameters()).dtype)[6:])
+    said = [_choose_precision(step, switches)]
     with ExitStack() as stack:
-        if precision == "bf16":
-            said += _use_bf16(step, images, device, stack)
+        if said == ["bf16"]:
+            said += _use_bf16(step, images, stack)
         layout = torch.preserve_format
         if images.ndim == 4 and _use_channels_last(step, images, switches.channels_last):
             said.append("channels_last")
@@ -122,12 +126,9 @@ def uses_graph(step: AdversarialStep, switches: Switches) -> bool:
     """
     if step.device.type != "cuda" or switches.graph is not None:
         return step.device.type == "cuda" and bool(switches.graph)
-    own = any(
-        getattr(type(step), name) is not getattr(AdversarialStep, name)
-        for name in ("__call__", "update_d", "update_g", "score_both", "draw_noise")
-    )
-    groups = [group for s in (step.D_solver, step.G_solver) for group in s.param_groups]
-    return not own and all("capturable" in group for group in groups)
+    if step.overrides("__call__", "update_d", "update_g", "score_both", "draw_noise"):
+        return False
+    return all("capturable" in group for group in step.param_groups)
 
 
 def match_layout(solver: Optimizer) -> None:
@@ -143,16 +144,14 @@ def match_layout(solver: Optimizer) -> None:
                 state[name] = torch.empty_like(parameter).copy_(value)
 
 
-def _use_bf16(
-    step: AdversarialStep, images: Tensor, device: torch.device, stack: ExitStack
-) -> list[str]:
+def _use_bf16(step: AdversarialStep, images: Tensor, stack: ExitStack) -> list[str]:
     """Forward passes in bf16 where that is safe; losses and penalties never see it."""
     networks = [step.G, step.D]
     said = []
     if _ends_in_functional_sigmoid(step.D, images):
         networks.remove(step.D)
         said.append("D in fp32 (it ends in a sigmoid)")
-    mixed = MixedPrecision(device.type)
+    mixed = MixedPrecision(step.device.type)
     stack.callback(mixed.leave)
     mixed.enter(*networks)
     if step.penalty is not None:
@@ -227,18 +226,17 @@ def _use_channels_last(step: AdversarialStep, images: Tensor, wanted: bool | Non
     return bool(networks)
 
 
-@torch.no_grad()
 def _takes_channels_last(network: nn.Module, step: AdversarialStep, images: Tensor) -> bool:
     """Whether a forward pass works in that layout: a `view` after a convolution does not."""
     first = images[:2].contiguous(memory_format=torch.channels_last)
     if network is not step.D:
         first = next(network.parameters()).new_zeros(2, step.noise_size)
-    try:
-        with fork_random():
-            copy.deepcopy(network).eval().to(memory_format=torch.channels_last)(first)
-    except Exception:  # or it takes more than that, so we cannot tell
-        return False
-    return True
+
+    @torch.no_grad()
+    def forward(guest: nn.Module) -> Tensor:
+        return guest.eval().to(memory_format=torch.channels_last)(first)
+
+    return _try_out(network, forward) is not None
 
 
 def _use_fused(solver: Optimizer, wanted: bool | None) -> bool:
@@ -256,11 +254,7 @@ def _use_fused(solver: Optimizer, wanted: bool | None) -> bool:
             group["foreach"] = False
     if not all(group.get("fused") for group in solver.param_groups):
         return False
-    for parameter, state in solver.state.items():
-        if "step" in state:  # the fused kernel counts on the device
-            state["step"] = torch.as_tensor(
-                state["step"], dtype=torch.float32, device=parameter.device
-            )
+    count_on_device(solver, torch.float32)
     return True
 
 
@@ -272,60 +266,61 @@ def _choose_passes(step: AdversarialStep, images: Tensor, stack: ExitStack) -> s
     return "one pass of D over real and fake" if step.one_pass else "D sees real and fake apart"
 
 
-@torch.no_grad()
 def looks_at_batch(network: nn.Module, images: Tensor) -> bool:
     """Whether an image's score depends on the other images, or a pass leaves traces (buffers).
 
-    Batch norm does both, spectral norm the second; tried out on a copy, with dropout off.
+    Batch norm does both, spectral norm the second; tried out on a copy, with dropout off. Where
+    it cannot be tried the answer is yes, as that is the safe one.
     """
-    if any(True for _ in network.buffers()):
-        return True
-    try:
-        guest = copy.deepcopy(network).train()
-    except RuntimeError:  # some of torch's own layers cannot be copied once they were used
-        return True
-    for layer in guest.modules():
-        if isinstance(layer, DROPOUTS):
-            layer.eval()
     images = images[:8]
-    if len(images) < 2:
+    if len(images) < 2 or any(True for _ in network.buffers()):
         return True
-    with fork_random():
-        try:
-            together, alone = guest(images), guest(images[: len(images) // 2])
-        except Exception:  # it takes more than images: the step's owner decides, not we
-            return True
-    if not isinstance(together, Tensor):
-        return True
-    return not torch.allclose(together[: len(alone)].float(), alone.float(), rtol=1e-3, atol=1e-5)
+
+    @torch.no_grad()
+    def differs(guest: nn.Module) -> bool:
+        for layer in guest.train().modules():
+            if isinstance(layer, DROPOUTS):
+                layer.eval()
+        together, alone = guest(images), guest(images[: len(images) // 2])
+        return not torch.allclose(together[: len(alone)], alone, rtol=1e-3, atol=1e-5)
+
+    return _try_out(network, differs) is not False
 
 
 def _ends_in_functional_sigmoid(network: nn.Module, images: Tensor) -> bool:
     """Whether D's last operation is a sigmoid that is no layer, which no hook can keep in fp32."""
-    found = []
-    try:
-        guest = copy.deepcopy(network).requires_grad_(True)
-    except RuntimeError:  # some of torch's own layers cannot be copied once they were used
-        return False
-    for layer in guest.modules():
-        if isinstance(layer, nn.Sigmoid):
-            layer.register_forward_hook(lambda layer, inputs, output: found.append(output.grad_fn))
-    with fork_random(), torch.enable_grad():
+
+    @torch.enable_grad()
+    def ends(guest: nn.Module) -> bool:
+        by_layers = []
+        for layer in guest.requires_grad_(True).modules():
+            if isinstance(layer, nn.Sigmoid):
+                layer.register_forward_hook(
+                    lambda layer, inputs, output: by_layers.append(output.grad_fn)
+                )
+        node = guest(images[:2]).grad_fn
+        while node is not None and type(node).__name__.startswith(SHAPE_ONLY):
+            node = node.next_functions[0][0]
+        return type(node).__name__.startswith("Sigmoid") and node not in by_layers
+
+    return bool(_try_out(network, ends))
+
+
+def _try_out(network: nn.Module, question: Callable[[nn.Module], T]) -> T | None:
+    """The answer of `question(a copy of network)`; no random state changes.
+
+    None where there is none: some of torch's own layers cannot be copied once they were used,
+    and a network may take more than images. What to do then is for its owner to decide.
+    """
+    with fork_random():
         try:
-            node = guest(images[:2]).grad_fn
-        except Exception:  # it takes more than images, so it is a network of its owner's own kind
-            return False
-    while node is not None and type(node).__name__.startswith(SHAPE_ONLY):
-        node = node.next_functions[0][0]
-    return type(node).__name__.startswith("Sigmoid") and node not in found
+            return question(copy.deepcopy(network))
+        except Exception:
+            return None
 
 
 def _has_convolutions(network: nn.Module) -> bool:
     return any(isinstance(layer, CONVOLUTIONS) for layer in network.modules())
-
-
-def _is_float32(step: AdversarialStep) -> bool:
-    return all(p.dtype == torch.float32 for n in (step.D, step.G) for p in n.parameters())
 
 
 def _to_float32(layer: nn.Module, inputs: tuple) -> tuple:
@@ -338,7 +333,5 @@ def _cpu_has_bf16() -> bool:
 
 
 def _cuda_has_bf16() -> bool:
-    return torch.cuda.get_device_capability() >= (
-        8,
-        0,
-    )  # not is_bf16_supported: it counts emulation
+    # not is_bf16_supported: that counts emulation
+    return torch.cuda.get_device_capability() >= (8, 0)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..models import sample_noise
-from ..validation import need_choice, need_count, need_module
+from ..validation import need_bool, need_choice, need_count, need_function, need_module
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 Penalty = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -66,13 +66,13 @@ class AdversarialStep:
         self.D, self.G = need_module(D, "D"), need_module(G, "G")
         self.D_solver = _need_solver(D_solver, D, "D")
         self.G_solver = _need_solver(G_solver, G, "G")
-        self.discriminator_loss = _need_callable(discriminator_loss, "discriminator_loss")
-        self.generator_loss = _need_callable(generator_loss, "generator_loss")
+        self.discriminator_loss = need_function(discriminator_loss, "discriminator_loss")
+        self.generator_loss = need_function(generator_loss, "generator_loss")
         self.noise_size = need_count(noise_size, "noise_size")
         self.noise = need_choice(noise, "noise", ("uniform", "normal"))
-        self.augment = _need_callable(augment or _unchanged, "augment")
-        self.penalty = _need_callable(penalty, "penalty") if penalty is not None else None
-        self.as_probability = _need_callable(as_probability or torch.clone, "as_probability")
+        self.augment = need_function(augment or _unchanged, "augment")
+        self.penalty = need_function(penalty, "penalty") if penalty is not None else None
+        self.as_probability = need_function(as_probability or torch.clone, "as_probability")
         self.fresh_fakes = need_bool(fresh_fakes, "fresh_fakes")
         self.one_pass = one_pass if one_pass is None else need_bool(one_pass, "one_pass")
         self.freeze = need_bool(freeze, "freeze")
@@ -140,6 +140,15 @@ class AdversarialStep:
     def device(self) -> torch.device:
         return next(self.G.parameters()).device
 
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Those of both solvers, D's first."""
+        return self.D_solver.param_groups + self.G_solver.param_groups
+
+    def overrides(self, *names: str) -> bool:
+        """Whether a subclass has put something of its own in the place of one of these methods."""
+        return any(getattr(type(self), n) is not getattr(AdversarialStep, n) for n in names)
+
 
 @contextmanager
 def frozen(network: nn.Module, freeze: bool = True) -> Iterator[None]:
@@ -167,19 +176,6 @@ def modes_kept(*networks: nn.Module) -> Iterator[None]:
 
 def _unchanged(images: Tensor, generator: torch.Generator) -> Tensor:
     return images
-
-
-def _need_callable(value: Any, name: str) -> Callable:
-    if not callable(value):
-        raise TypeError(f"{name}: expected a function, got {type(value).__name__}: {value!r}")
-    return value
-
-
-def need_bool(value: Any, name: str) -> bool:
-    """True or False themselves: a word such as "no" would count as true."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name}: expected True or False, got {type(value).__name__}: {value!r}")
-    return value
 
 
 def _need_solver(solver: Any, network: nn.Module, name: str) -> Optimizer:
