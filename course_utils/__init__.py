@@ -1,5 +1,6 @@
 """The helper package of the course: this file only hands on the names that lessons use."""
 
+from .animation import animate_samples
 from .checks import (
     test_dc_classifer,
     test_dc_classifier,
@@ -16,6 +17,17 @@ from .losses import (
     get_optimizer,
     ls_discriminator_loss,
     ls_generator_loss,
+)
+from .metrics import (
+    class_coverage,
+    classifier_score,
+    density_coverage,
+    frechet_classifier_distance,
+    get_reference,
+    judge_samples,
+    kernel_classifier_distance,
+    nearest_neighbours,
+    precision_recall,
 )
 from .models import (
     build_dc_classifier,

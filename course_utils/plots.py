@@ -10,7 +10,7 @@ import base64
 import io
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from matplotlib.axes import Axes
@@ -103,9 +103,8 @@ def show_grids(
     for axis, (title, images) in zip(
         figure.subplots(1, len(grids), squeeze=False)[0], grids, strict=True
     ):
-        _draw_image(axis, _tile(_to_images(images), need_count(nrow, "nrow")))
+        draw_grid(axis, images, need_count(nrow, "nrow"))
         axis.set_title(title)
-        axis.axis("off")
     _frame(figure, kind)
     figure.tight_layout()
     show_figure(figure, alt)
@@ -120,7 +119,13 @@ def plot_losses(history: History) -> None:
     """
     alt = _describe_history(history)
     figure = Figure(figsize=(10, 3.4), dpi=100)
-    left, right = figure.subplots(1, 2)
+    draw_losses(*figure.subplots(1, 2), history)
+    figure.tight_layout()
+    show_figure(figure, alt)
+
+
+def draw_losses(left: Axes, right: Axes, history: History) -> None:
+    """The two panels of `plot_losses`, on axes of a figure of your own."""
     left.plot(history.step, history.d_loss, color=D_COLOUR, label="loss of D")
     left.plot(history.step, history.g_loss, color=G_COLOUR, linestyle="--", label="loss of G")
     left.axhline(2 * math.log(2), color=D_COLOUR, linewidth=0.8, linestyle=":")
@@ -131,9 +136,13 @@ def plot_losses(history: History) -> None:
     right.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
     right.set(xlabel="step", ylim=(0, 1), title="what D believes (dotted: it cannot tell)")
     for axis in (left, right):
-        axis.legend()
-    figure.tight_layout()
-    show_figure(figure, alt)
+        axis.legend(loc="upper right")
+
+
+def draw_grid(axis: Axes, images: Tensor, nrow: int = 5) -> None:
+    """A batch of images as one grid on an axis of a figure of your own."""
+    _draw_image(axis, _tile(_to_images(images), nrow))
+    axis.axis("off")
 
 
 def show_plane(
@@ -202,16 +211,25 @@ def show_figure(figure: Figure, alt: str) -> None:
         raise TypeError(f"figure: expected a matplotlib Figure, got {type(figure).__name__}")
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError(f"alt: expected a sentence that says what the figure shows, got {alt!r}")
+    data, metadata = bundle_png(render(figure), alt)
+    display(data, metadata=metadata, raw=True)
+
+
+def render(figure: Figure) -> bytes:
+    """A figure as a PNG; its title says so where a sample stands in for the real data."""
     notice, above = sample_notice(), figure.get_suptitle()
     if notice and notice not in above:  # a figure shown twice says it once
         text = f"{above}\n({notice})" if above else f"({notice})"
         figure.suptitle(text, fontsize=9, y=1, verticalalignment="bottom")  # above, not over it
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", edgecolor=figure.get_edgecolor())
-    picture = base64.b64encode(buffer.getvalue()).decode()
-    display(
-        {"image/png": picture, "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True
-    )
+    return buffer.getvalue()
+
+
+def bundle_png(picture: bytes, alt: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The data and metadata that IPython's `display` takes: a PNG with alternative text."""
+    data = {"image/png": base64.b64encode(picture).decode(), "text/plain": alt}
+    return data, {"image/png": {"alt": alt}}
 
 
 def _to_images(images: Tensor) -> Tensor:

@@ -15,9 +15,9 @@ FLOORS = {
     0: ("settings", "validation"),
     1: ("data", "models", "losses"),
     2: ("checkpoints", "metrics", "plots"),
-    3: ("checks", "training"),
-    4: ("dashboard", "exercises", "explorer", "recipes"),
-    5: ("__main__", "authoring", "bench", "doctor"),
+    3: ("animation", "checks", "diagnosis", "training"),
+    4: ("dashboard", "exercises", "explorer", "gallery", "recipes"),
+    5: ("__main__", "authoring", "bench", "classifiers", "doctor", "verdicts"),
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 HALL = "__init__"  # course_utils/__init__.py: it hands on the names of floors 0 to 4
@@ -26,7 +26,10 @@ NEIGHBOURS = {
     ("settings", "validation"),
     ("__main__", "authoring"),
     ("__main__", "bench"),
+    ("__main__", "classifiers"),
     ("__main__", "doctor"),
+    ("__main__", "verdicts"),
+    ("diagnosis", "training"),
 }
 HEAVY = ["ipywidgets", "pandas", "sklearn", "mlxtend", "pyarrow", "huggingface_hub", "jupytext"]
 

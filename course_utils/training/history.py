@@ -25,8 +25,9 @@ class History:
     one entry per logged step. `samples` holds pairs (step, images from the fixed noise).
     `seconds` is the time from the first step to the last, callbacks included, and `images` how
     many real images were seen in it, both over all sessions of a run that was resumed.
-    `extra` holds further scores of a step of your own, by name. `averaged` is the averaged G,
-    where one was kept. `stopped` says why a run ended early.
+    `extra` holds further scores, of a step of your own or noted by a callback, by name; they are
+    NaN where nobody gave one. `averaged` is the averaged G, where one was kept. `stopped` says
+    why a run ended early.
     """
 
     step: list[int] = field(default_factory=list)
@@ -58,12 +59,26 @@ class History:
         return self.images / self.seconds if self.seconds else 0.0
 
     def log(self, step: int, scores: dict[str, Tensor | float]) -> None:
-        """Keep one step's scalars; a name that comes late is NaN before."""
+        """Keep one step's scalars; a name that comes late is NaN before, one left out now."""
         self.step.append(step)
         for name, value in scores.items():
             values = getattr(self, name) if name in COLUMNS else self.extra.setdefault(name, [])
             values += [math.nan] * (len(self.step) - 1 - len(values))
             values.append(float(value))
+        for values in self.extra.values():
+            values += [math.nan] * (len(self.step) - len(values))
+
+    def note(self, name: str, value: float) -> None:
+        """Keep a score of the latest logged step, such as a distance that only a callback knows.
+
+        Before the first logged step there is nowhere to put it, and it is dropped.
+        """
+        if name in COLUMNS:
+            raise ValueError(f"name: expected one of your own, got {name!r}, which `log` keeps")
+        if self.step:
+            values = self.extra.setdefault(name, [])
+            values += [math.nan] * (len(self.step) - len(values))
+            values[-1] = float(value)
 
     def to_csv(self, path: str | Path | None = None) -> str:
         """The logged numbers as a table; also written to `path`, if one is given."""
