@@ -4,14 +4,14 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help run test test-slow lab bench lint lessons check outputs
+.PHONY: help run test test-slow lab bench lint lessons check outputs classifiers verdicts
 help:
 	@echo "make run        lesson 1 from start to end: digits in runs/lesson01/"
 	@echo "make test       unit tests, and every notebook in the short profile"
 	@echo "make test-slow  what takes longer: real downloads"
 	@echo "make lab        JupyterLab in notebooks/"
 	@echo "make bench      how fast this machine trains, in runs/bench/"
-	@echo "for authors:    make lessons | check | outputs | lint"
+	@echo "for authors:    make lessons | check | outputs | lint | classifiers | verdicts"
 
 run: $(READY)
 	$(PY) -m course_utils run 01 --out runs/lesson01
@@ -43,6 +43,14 @@ check: $(READY)
 # Executes the solved editions: outputs, figures, measured minutes.
 outputs: $(READY)
 	$(PY) -m course_utils lessons outputs
+
+# Trains the two classifiers that judge samples, and replaces those in course_utils/weights/.
+classifiers: $(READY)
+	$(PY) -m course_utils classifiers
+
+# Plays every run of the gallery from several seeds: how often is a verdict right?
+verdicts: $(READY)
+	$(PY) -m course_utils verdicts
 
 $(READY): requirements.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

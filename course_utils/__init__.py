@@ -8,7 +8,9 @@ from .checks import (
     test_discriminator,
     test_generator,
 )
+from .dashboard import LiveDashboard
 from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, random_rotation
+from .diagnosis import diagnose
 from .exercises import check
 from .losses import (
     bce_loss,

@@ -1,4 +1,7 @@
-"""The command line: `python -m course_utils doctor | run | train | bench | lessons`."""
+"""The command line: `python -m course_utils COMMAND`.
+
+Commands: doctor, run, train, bench, lessons, classifiers, verdicts.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         try:
             bench.run_bench(options.out, rounds=options.rounds, pairs=options.pairs or None)
+        except ValueError as problem:
+            print(problem, file=sys.stderr)
+            return 1
+        return 0
+
+    if options.command == "classifiers":
+        from . import classifiers
+
+        for name in options.names or classifiers.PLANS:
+            print(classifiers.train_classifier(name, options.out or classifiers.FOLDER))
+        return 0
+    if options.command == "verdicts":
+        from . import verdicts
+
+        try:
+            verdicts.measure_verdicts(options.out, options.pairs or None)
         except ValueError as problem:
             print(problem, file=sys.stderr)
             return 1
@@ -98,6 +117,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     lessons.add_argument("action", choices=("build", "check", "outputs"))
     lessons.add_argument("lessons", nargs="*", help="numbers; all lessons if none is given")
     lessons.add_argument("--profile", choices=PROFILES, help="for `outputs`")
+    classifiers = commands.add_parser(
+        "classifiers", help="for authors: train the classifiers that judge samples again"
+    )
+    classifiers.add_argument("names", nargs="*", choices=("mnist", "cifar10", []), metavar="NAME")
+    classifiers.add_argument("--out", help="the folder for them; those in use if not given")
+    verdicts = commands.add_parser(
+        "verdicts", help="for authors: how often `diagnose` is right, over seeds"
+    )
+    verdicts.add_argument("--out", default="runs/verdicts", help="the folder for the table")
+    verdicts.add_argument("--pairs", nargs="*", help="which networks: MLP, DCGAN; all if not given")
     return parser.parse_args(arguments)
 
 

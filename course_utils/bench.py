@@ -8,10 +8,12 @@ machine could do at best, how the turns are taken, the table.
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import multiprocessing
 import os
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -30,6 +32,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from . import losses, models
+from .dashboard import LiveDashboard
 from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, sample_notice
 from .settings import describe_machine, get_device, name_processor, peak_memory
 from .training import choose_precision, run_a_gan
@@ -122,9 +125,12 @@ def run_bench(
     print(machine)
     rows = [row for pair in chosen for row in _measure_pair(pair, rounds, seconds)]
     print(format_table(rows))
+    shares = {pair.title: measure_dashboard(pair, 20 * seconds) for pair in chosen}
+    for title, share in shares.items():
+        print(f"{title}: the live dashboard costs {share:.1%} of the training time")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    report = {"machine": machine, "sample": sample_notice(), "rows": rows}
+    report = {"machine": machine, "sample": sample_notice(), "rows": rows, "dashboard": shares}
     (folder / "bench.json").write_text(json.dumps(report, indent=1) + "\n")
     draw_chart(rows, machine).savefig(folder / "bench.png", dpi=120)
     print(f"kept in {folder}: bench.json, bench.png")
@@ -181,19 +187,53 @@ def train_like_a_tutorial(
 
 
 def train_like_the_course(
-    pair: Pair, networks: Networks, loader: Any, steps: int, pause: Callable, *, precision: str
+    pair: Pair,
+    networks: Networks,
+    loader: Any,
+    steps: int,
+    pause: Callable,
+    *,
+    precision: str,
+    callbacks: Sequence[Callable] = (),
 ) -> None:
-    """`run_a_gan` as lessons call it, with `pause` as its callback; only an exception ends it."""
+    """`run_a_gan` as lessons call it, with `pause` as last callback; only an exception ends it."""
     game = losses.discriminator_loss, losses.generator_loss
     if pair.has_sigmoid:
         game = losses.probability_discriminator_loss, losses.probability_generator_loss
     solvers = [losses.get_optimizer(network, pair.lr) for network in networks]
     history = run_a_gan(
         *networks, *solvers, *game, loader, num_epochs=10**6, noise_size=pair.noise_size,
-        show_every=steps, callbacks=[lambda progress: pause()], precision=precision,
+        show_every=steps, callbacks=[*callbacks, lambda progress: pause()], precision=precision,
         as_probability=None if pair.has_sigmoid else torch.sigmoid,
     )  # fmt: skip
     raise RuntimeError(f"run_a_gan ended by itself: {history.stopped}")
+
+
+def measure_dashboard(pair: Pair, seconds: float) -> float:
+    """What `LiveDashboard` costs, as a share of the training time of a run of `seconds`.
+
+    Its first look is not counted: it loads what all later ones use.
+    """
+    device = get_device()
+    networks = [network.to(device) for network in pair.build()]
+    loader = BatchLoader(pair.load(), pair.batch, device, drop_last=True)
+    began = elapsed = 0.0
+
+    def stop_in_time() -> None:
+        nonlocal began, elapsed
+        began = began or time.perf_counter()
+        elapsed = time.perf_counter() - began
+        if elapsed >= seconds:
+            raise _Stopped
+
+    with tempfile.TemporaryDirectory() as folder:
+        dashboard = LiveDashboard(folder)
+        with suppress(_Stopped), redirect_stdout(io.StringIO()):
+            train_like_the_course(
+                pair, networks, loader, 50, stop_in_time,
+                precision="auto", callbacks=[dashboard],
+            )  # fmt: skip
+    return dashboard.spent / (elapsed - dashboard.spent)
 
 
 def _open_like_a_tutorial(pair: Pair, root: Path) -> Dataset:

@@ -140,7 +140,10 @@ _KNOWN_ERRORS = (  # a part of what Python or PyTorch says, and what it means in
     ("positional argument", "count the arguments: those of the exercise and those of each layer"),
     ("is not defined", "is it spelled as in the parameters, and did the cell that makes it run?"),
     ("is not callable", "is there a ( ) too many, or an operator missing before it?"),
-    ("mat1 and mat2", "a Linear's first size is the size that comes in; Flatten images first"),
+    (
+        "mat1 and mat2",
+        "the inner sizes of a product must agree; before a Linear, Flatten images first",
+    ),
     ("is invalid for input of size", "reshape(-1, ...) leaves the batch size open"),
     ("before Module.__init__() call", "super().__init__() comes first in __init__"),
     ('missing the required "forward"', "is forward spelled so, and indented inside the class?"),
@@ -156,6 +159,8 @@ _KNOWN_ERRORS = (  # a part of what Python or PyTorch says, and what it means in
     ("Boolean value of Tensor", "clamp, relu or torch.where; max and if look at one number only"),
     ("torch.return_types", "torch.max(s, 0) finds the largest entry; s.clamp(min=0) cuts each"),
     ("not implemented for 'Byte'", "make the pixels float first"),
+    ("could not infer output dtype", "True and False have no mean: .float() first"),
+    ("must match the size of tensor", "print both shapes: which sizes should be the same?"),
 )
 
 

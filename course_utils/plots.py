@@ -136,7 +136,7 @@ def draw_losses(left: Axes, right: Axes, history: History) -> None:
     right.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
     right.set(xlabel="step", ylim=(0, 1), title="what D believes (dotted: it cannot tell)")
     for axis in (left, right):
-        axis.legend(loc="upper right")
+        axis.legend()
 
 
 def draw_grid(axis: Axes, images: Tensor, nrow: int = 5) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .checkpoints import write_atomically
 from .data import BatchLoader, ImageSet, load_mnist
+from .diagnosis import diagnose
 from .losses import (
     discriminator_loss,
     generator_loss,
@@ -22,6 +24,8 @@ from .losses import (
     probability_discriminator_loss,
     probability_generator_loss,
 )
+from .metrics import Report, get_reference, judge_samples
+from .metrics.features import choose_judge
 from .models import (
     build_dc_classifier,
     build_dc_generator,
@@ -38,6 +42,8 @@ from .validation import need_choice, need_count
 
 SHORT = 1280  # images of the short profile: every line runs, nothing is learned
 SHOWN = 64  # samples in the picture at the end
+JUDGED = {"short": 2_000, "cpu": 10_000, "gpu": 10_000}  # samples that are judged at the end
+PART = 250  # of them at a time
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class Recipe:
 
     `epochs` are for the profiles "cpu" and "gpu". `as_probability` turns a score into D(x);
     None where D gives it itself, or where scores are no logits. `prepare` is applied to every
-    layer of both networks before training.
+    layer of both networks before training. `augment` changes the training images; samples are
+    then judged against real images changed alike.
     """
 
     summary: str
@@ -63,6 +70,7 @@ class Recipe:
     noise: str = "uniform"
     as_probability: Callable[[Tensor], Tensor] | None = torch.sigmoid
     prepare: Callable[[nn.Module], None] | None = None
+    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
 
     def build(self, limit: int | None = None) -> tuple[AdversarialStep, BatchLoader]:
         """The step with new networks, and the loader, on this machine's device."""
@@ -76,7 +84,8 @@ class Recipe:
             D, G, *solvers, self.discriminator_loss, self.generator_loss,
             noise_size=self.noise_size, noise=self.noise, as_probability=self.as_probability,
         )  # fmt: skip
-        return step, BatchLoader(self.load(limit=limit), self.batch_size, device, drop_last=True)
+        images = self.load(limit=limit)
+        return step, BatchLoader(images, self.batch_size, device, self.augment, drop_last=True)
 
 
 _MLP = {"load": load_mnist, "build_D": build_discriminator, "build_G": build_generator}
@@ -134,7 +143,8 @@ def train_recipe(
 ) -> History:
     """Train a recipe into the folder `out`; the same call again goes on where it stopped.
 
-    Leaves checkpoints, `history.csv`, `settings.json` and `samples.png`.
+    Leaves checkpoints, `history.csv`, `settings.json`, `samples.png` and `quality.txt`, and prints
+    what the last one holds: the verdict on the run, and how near its samples are to real images.
 
     Args:
         name: one of `RECIPES`.
@@ -164,7 +174,22 @@ def train_recipe(
         progress=True,
     )
     save_samples(step, Path(out) / "samples.png")
+    quality = f"{diagnose(history)}\n{judge_recipe(recipe, step, JUDGED[profile])}\n"
+    write_atomically(Path(out) / "quality.txt", quality.encode())
+    print(quality, end="")
     return history
+
+
+def judge_recipe(recipe: Recipe, step: AdversarialStep, count: int) -> Report | str:
+    """What the course's classifier finds in `count` samples; in words where it can find nothing."""
+    with fork_random(seed=0):
+        noise = sample_noise(count, step.noise_size, step.noise)
+    parts = [step.sample(part.to(step.device)) for part in noise.split(PART)]
+    samples = torch.cat(parts)
+    if not torch.isfinite(samples).all():
+        return "no quality to measure: the samples are not finite"
+    reference = get_reference(choose_judge(samples).name, recipe.augment)
+    return judge_samples(samples, reference)
 
 
 def save_samples(step: AdversarialStep, path: Path) -> None:

@@ -28,7 +28,7 @@ from course_utils.bench import (
     train_like_the_course,
 )
 from course_utils.data import BatchLoader, ImageSet
-from course_utils.training import History
+from course_utils.training import History, Progress
 
 WEIGHTS_OF_D = [784 * 256, 256 * 256, 256 * 1]  # of the MLP pair, layer by layer
 WEIGHTS_OF_G = [96 * 1024, 1024 * 1024, 1024 * 784]
@@ -240,12 +240,40 @@ def test_bad_arguments_are_named_before_anything_is_measured(call, error, name, 
     assert_complains(call, error, name, got)
 
 
+def test_the_dashboards_share_is_of_the_training_alone(monkeypatch):
+    """A clock that the looks and the steps move, so that no test waits."""
+    now = [0.0]
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: now[0])
+
+    class Dashboard:
+        def __init__(self, folder):
+            self.spent = 0.0
+
+        def __call__(self, progress):
+            if progress.step:
+                self.spent += 1
+                now[0] += 1
+
+    def train(pair, networks, loader, steps, pause, *, precision, callbacks):
+        for step in range(100):
+            now[0] += 9 if step else 1000  # the first look comes after loading and warming up
+            for callback in callbacks:
+                callback(Progress(0, step, 100, None, None))
+            pause()
+
+    monkeypatch.setattr(bench, "LiveDashboard", Dashboard)
+    monkeypatch.setattr(bench, "train_like_the_course", train)
+    assert bench.measure_dashboard(bench.PAIRS["mlp"], 50) == pytest.approx(1 / 9)
+
+
 @pytest.mark.slow
 def test_a_tiny_bench_from_start_to_end(tmp_path, capsys):
     rows = run_bench(tmp_path / "deep" / "bench", rounds=1, pairs=["mlp"], seconds=0.2)
     printed = capsys.readouterr().out
     report = json.loads((tmp_path / "deep" / "bench" / "bench.json").read_text())
     assert report["rows"] == rows
+    assert "the live dashboard costs" in printed
+    assert 0 <= report["dashboard"]["MLP, MNIST"] < 1
     assert [row["way"] for row in rows] == list(WAYS)
     assert rows[0]["ratio"] == 1
     for row in rows:

@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 
-from course_utils import authoring, doctor
+from course_utils import authoring, classifiers, doctor, verdicts
 from course_utils.__main__ import main
 
 
@@ -79,7 +79,48 @@ def test_check_reports_each_problem(capsys, monkeypatch) -> None:
     assert said.out.splitlines() == ["1 problems"]
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["run", "01"], ["lessons"], ["lessons", "eat"]])
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ([], [("mnist", classifiers.FOLDER), ("cifar10", classifiers.FOLDER)]),
+        (["cifar10", "--out", "here"], [("cifar10", "here")]),
+        (["cifar10", "mnist", "--out", "here"], [("cifar10", "here"), ("mnist", "here")]),
+    ],
+    ids=["all", "one", "in the order given"],
+)
+def test_classifiers_are_trained_by_name(capsys, monkeypatch, arguments, expected) -> None:
+    called = []
+
+    def train_classifier(name, folder):
+        called.append((name, folder))
+        return {"name": name}
+
+    monkeypatch.setattr(classifiers, "train_classifier", train_classifier)
+    assert main(["classifiers", *arguments]) == 0
+    assert called == expected
+    assert lines(capsys) == [str({"name": name}) for name, _ in expected]
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ([], ("runs/verdicts", None)),
+        (["--out", "here", "--pairs", "DCGAN"], ("here", ["DCGAN"])),
+        (["--pairs", "MLP", "DCGAN"], ("runs/verdicts", ["MLP", "DCGAN"])),
+    ],
+    ids=["all", "one", "both"],
+)
+def test_verdicts_are_measured_for_the_pairs_named(monkeypatch, arguments, expected) -> None:
+    called = []
+    monkeypatch.setattr(verdicts, "measure_verdicts", lambda *given: called.append(given))
+    assert main(["verdicts", *arguments]) == 0
+    assert called == [expected]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["fly"], ["run", "01"], ["lessons"], ["lessons", "eat"], ["classifiers", "svhn"]],
+)
 def test_wrong_commands_end_with_usage(arguments, capsys) -> None:
     with pytest.raises(SystemExit) as stop:
         main(arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers import assert_complains, bad_inputs
@@ -11,6 +13,7 @@ from torch import nn
 from course_utils import recipes
 from course_utils.__main__ import INTERRUPTED, main
 from course_utils.checkpoints import load_newest
+from course_utils.data import random_rotation
 from course_utils.recipes import RECIPES, Recipe, get_recipe, train_recipe
 from course_utils.training import History
 
@@ -75,8 +78,12 @@ def test_training_leaves_what_it_promises_and_goes_on(small, tmp_path, capsys):
     history = train_recipe("mlp_logits", out, profile="short")
     assert history.step == [1, 10] and not history.stopped
     assert {p.name for p in out.iterdir()} == {
-        "checkpoint-000001.pt", "history.csv", "settings.json", "samples.png",
+        "checkpoint-000001.pt", "history.csv", "settings.json", "samples.png", "quality.txt",
     }  # fmt: skip
+    quality = (out / "quality.txt").read_text(encoding="utf-8")
+    assert quality.startswith("not yet started: 10 steps are too few")
+    assert "Fréchet classifier distance" in quality and "2,000 samples" in quality
+    assert capsys.readouterr().out.endswith(quality)
     assert History.from_csv(out / "history.csv").d_loss == history.d_loss
     assert Image.open(out / "samples.png").size == (8 * 30 + 2, 8 * 30 + 2)
     more = train_recipe("mlp_logits", out, profile="short", epochs=2)
@@ -86,6 +93,28 @@ def test_training_leaves_what_it_promises_and_goes_on(small, tmp_path, capsys):
     assert again.d_loss == more.d_loss
     fresh = train_recipe("mlp_logits", out, profile="short", fresh=True)
     assert fresh.d_loss == history.d_loss
+
+
+def test_samples_of_a_rotated_recipe_are_judged_against_rotated_digits(small, monkeypatch):
+    asked = []
+    real = recipes.get_reference
+    monkeypatch.setattr(
+        recipes, "get_reference", lambda *given: asked.append(given) or real(given[0])
+    )
+    turn = random_rotation(20)
+    recipe = replace(RECIPES["mlp_logits"], augment=turn)
+    step, loader = recipe.build(limit=128)
+    assert loader.augment is turn
+    recipes.judge_recipe(recipe, step, 64)
+    assert asked == [("mnist", turn)]
+
+
+def test_samples_that_are_not_finite_get_a_sentence(small):
+    recipe = RECIPES["mlp_logits"]
+    step, _ = recipe.build(limit=128)
+    with torch.no_grad():
+        step.G[0].weight.fill_(torch.nan)
+    assert "not finite" in recipes.judge_recipe(recipe, step, 64)
 
 
 def test_a_seed_decides_everything(small, tmp_path):

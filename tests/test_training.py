@@ -421,6 +421,67 @@ def test_a_history_starts_empty_and_is_its_own():
     }  # fmt: skip
 
 
+def test_a_noted_score_belongs_to_the_latest_logged_step(tmp_path):
+    history = History()
+    history.note("distance", 9.0)  # no step is logged yet: there is nowhere to put it
+    assert history.extra == {}
+    history.log(1, {"d_loss": 0.5})
+    history.log(10, {"d_loss": 0.4})
+    history.note("distance", torch.tensor(3.0))
+    history.log(20, {"d_loss": 0.3})
+    history.log(30, {"d_loss": 0.2})
+    history.note("distance", 2)
+    history.note("distance", 1)  # the later one counts
+    np.testing.assert_array_equal(history.extra["distance"], [math.nan, 3.0, math.nan, 1.0])
+    assert all(type(value) is float for value in history.extra["distance"])
+    assert history.d_loss == [0.5, 0.4, 0.3, 0.2] and history.step == [1, 10, 20, 30]
+    history.to_csv(tmp_path / "history.csv")
+    kept = History.from_csv(tmp_path / "history.csv")
+    np.testing.assert_array_equal(kept.extra["distance"], history.extra["distance"])
+
+
+@pytest.mark.parametrize("name", ["step", *LISTS])
+def test_what_is_logged_cannot_be_noted(name):
+    history = History()
+    history.log(1, {"d_loss": 0.5})
+    assert_complains(lambda: history.note(name, 1.0), ValueError, "name", repr(name))
+    assert history.step == [1] and history.d_loss == [0.5] and history.d_real == []
+
+
+@steady
+@given(st.lists(st.sets(st.sampled_from(["mine", "yours", "noted"])), max_size=8))
+def test_every_list_of_extra_scores_is_as_long_as_the_history(rows):
+    """Whoever gives a score, and when: each value stands at its own step, NaN at all others."""
+    history = History()
+    for number, given_now in enumerate(rows, start=1):
+        history.log(number, {"d_loss": 1.0} | dict.fromkeys(given_now - {"noted"}, number))
+        if "noted" in given_now:
+            history.note("noted", number)
+    assert set(history.extra) == set().union(*rows)
+    for name, values in history.extra.items():
+        expected = [n if name in row else math.nan for n, row in enumerate(rows, start=1)]
+        np.testing.assert_array_equal(values, expected)
+
+
+def test_a_score_that_comes_late_is_nan_before():
+    history = History()
+    history.log(1, {"d_loss": 1.0})
+    history.log(2, {"d_loss": 1.0, "g_loss": 2.0})
+    np.testing.assert_array_equal(history.g_loss, [math.nan, 2.0])
+    assert history.d_real == []
+
+
+def test_a_callback_can_note_a_score_of_its_own():
+    def note(progress):
+        progress.history.note("weight", progress.step)
+
+    history = train(
+        build_step(), make_batches(7), num_epochs=1, log_every=3, show_every=3, callbacks=[note]
+    )
+    assert history.step == [1, 3, 6, 7]
+    np.testing.assert_array_equal(history.extra["weight"], [math.nan, 3, 6, 7])
+
+
 def test_a_history_is_shown_in_a_line():
     history = History(seconds=2.0, images=5000, stopped="interrupted")
     assert repr(history) == "History: no step yet"

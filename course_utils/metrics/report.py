@@ -29,17 +29,16 @@ class Report:
     def __str__(self) -> str:
         scores = [self.frechet, self.kernel, self.score]
         scores += [*self.precision_recall, *self.density_coverage]
-        rows = [(s.name, s.figure, s.floor.figure if s.floor is not None else "") for s in scores]
+        rows = [(s.name, s.figure, "" if s.floor is None else s.floor.figure) for s in scores]
         found, real = self.classes, self.classes.floor
         rows[3:3] = [
             ("classes reached", str(found.reached), str(real.reached) if real else ""),
             ("KL to equal shares", f"{found.kl:.4f}", f"{real.kl:.4f}" if real else ""),
         ]
-        lines = [f"{'as the ' + self.judge + ' sees them':<31} {self.frechet.count:>8,} samples"]
-        if self.frechet.floor is not None:
-            lines[0] += f"   {self.frechet.floor.count:>8,} real test images"
-        lines += [f"{name:<31} {value:>16}   {floor:>16}".rstrip() for name, value, floor in rows]
-        return "\n".join(lines)
+        floor = self.frechet.floor
+        real_count = "" if floor is None else f"{floor.count:,} real test images"
+        rows.insert(0, (self.judge, f"{self.frechet.count:,} samples", real_count))
+        return "\n".join(f"{name:<28}{value:>18}{real:>26}".rstrip() for name, value, real in rows)
 
     __repr__ = __str__
 

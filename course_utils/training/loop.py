@@ -222,6 +222,7 @@ class _Session:
                 print(f"stopped: {problem}; {CAUSES}")
                 if self.run and list_checkpoints(self.run.folder):
                     print(f"the last good checkpoint is kept in {self.run.folder}")
+                self._show(sample=False)  # so that a dashboard can say it too
             self._take_time()
 
     def _advance(

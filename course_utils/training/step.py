@@ -14,7 +14,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..models import sample_noise
-from ..validation import need_bool, need_choice, need_count, need_function, need_module
+from ..validation import (
+    need_bool,
+    need_choice,
+    need_count,
+    need_function,
+    need_module,
+    trusted,
+)
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 Penalty = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -131,9 +138,12 @@ class AdversarialStep:
 
     @torch.no_grad()
     def sample(self, noise: Tensor) -> Tensor:
-        """What G, or its average, makes of `noise` when used (batch norm by its statistics)."""
+        """What G, or its average, makes of `noise` when used (batch norm by its statistics).
+
+        NaN of a G that has broken down is handed out as it is.
+        """
         network = self.G if self.averaged is None else self.averaged
-        with modes_kept(network):
+        with modes_kept(network), trusted():
             return network.eval()(noise).cpu()
 
     @property
