@@ -745,6 +745,20 @@ show_images(
 cu.plot_losses(better_history)
 
 # %% [markdown]
+# How much better, in a number? Lesson 5 builds one: a **distance** to real digits, as a small classifier sees
+# them. Smaller is better. In brackets stands what as many real test digits get: no G needs to be
+# better than that.
+
+# %%
+with torch.no_grad():
+    sets = {
+        "first pair": G(torch.randn(2000, latent_size, device=device)),
+        "better pair": average(cu.sample_noise(2000, latent_size, device=device)),
+    }
+for name, images in sets.items():
+    print(f"{name}: {cu.frechet_classifier_distance(images)}")
+
+# %% [markdown]
 # Which of the changes did it? This pair cannot say: D, the noise, the average and the length all changed at
 # once. To find out, change one thing at a time. Keep the network before you play on:
 
@@ -917,7 +931,7 @@ print(race_history)
 # - D learns to tell real from fake, G learns to be taken for real; one step each, in turn.
 # - At a draw: d_loss 1.386, g_loss 0.693, D(x) and D(G(z)) ½.
 # - `detach` in D's step, none in G's. Logits, not probabilities.
-# - Curves show balance; only the pictures show quality.
+# - Curves show balance; for quality look at pictures, or measure a distance (lesson 5).
 # - `run_a_gan` is the same loop, faster, and it can be stopped and goes on.
 
 # %% [markdown]

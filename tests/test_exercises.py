@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
+import re
 import sys
 import threading
 import time
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torchvision.transforms  # noqa: F401 - its first import may outlast a check on a busy machine
-from answers_lesson01 import D_STEP, G_STEP, HEADS, NAMES, RIGHT, WRONG, define
+from answers_lesson01 import D_STEP, G_STEP
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -23,6 +26,21 @@ from course_utils.checks import Verdict, judge
 from course_utils.exercises import EXERCISES, ExerciseNotPassed, check
 
 EMPTY = "not started: the reference stands in"
+
+# Every answers_lessonNN.py beside this file: what each holds, of all lessons together.
+ANSWERS = {
+    path.stem[-2:]: importlib.import_module(path.stem)
+    for path in sorted(Path(__file__).parent.glob("answers_lesson??.py"))
+}
+NAMES = {i: name for lesson in ANSWERS.values() for i, name in lesson.NAMES.items()}
+HEADS = {i: head for lesson in ANSWERS.values() for i, head in lesson.HEADS.items()}
+RIGHT = {i: answers for lesson in ANSWERS.values() for i, answers in lesson.RIGHT.items()}
+WRONG = {i: answers for lesson in ANSWERS.values() for i, answers in lesson.WRONG.items()}
+
+
+def define(exercise_id, answer):
+    """The function or class that a notebook cell with this answer defines."""
+    return ANSWERS[exercise_id[:2]].define(exercise_id, answer)
 
 
 def cases(table):
@@ -37,7 +55,8 @@ def say(exercise_id, answer, capsys):
     """What `check` hands back, and the line that it prints."""
     capsys.readouterr()
     back = check(answer, exercise_id)
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("01.")]
+    printed = capsys.readouterr().out.splitlines()
+    lines = [line for line in printed if re.match(r"\d\d\.\d+ ", line)]
     assert len(lines) == 1
     assert lines[0].startswith(exercise_id + " ")
     return back, lines[0]
@@ -61,7 +80,8 @@ def hurry(monkeypatch):
 
 
 def test_the_table_holds_what_was_promised():
-    assert list(EXERCISES) == list(NAMES) == [f"01.{n}" for n in range(1, 12)]
+    numbers = [f"{i}.{n}" for i, answers in ANSWERS.items() for n, _ in enumerate(answers.NAMES, 1)]
+    assert list(EXERCISES) == list(NAMES) == numbers
     for exercise_id, exercise in EXERCISES.items():
         assert exercise.id == exercise_id
         assert exercise.reference.__name__ == NAMES[exercise_id]
@@ -165,6 +185,8 @@ QUESTIONS = {
     "01.9": [([[0.0]] * 4, [[0.0]] * 4), ([[3.0], [1.0]], [[-2.0], [0.5]])],
     "01.10": [([[0.0]] * 4,), ([[-2.0], [0.5]],)],
 }
+for _lesson in ANSWERS.values():
+    QUESTIONS |= getattr(_lesson, "QUESTIONS", {})
 
 
 @pytest.mark.parametrize("exercise_id", QUESTIONS)
@@ -216,19 +238,33 @@ def test_the_game_that_steps_are_asked_to_play():
     assert decays == [0.9, 0.0]
 
 
+def test_covariances_whose_roots_are_asked_for():
+    """Two that commute, two that do not, and one that rounding has left a hair below 0."""
+    asked = []
+    assert passes("05.4", lambda *a: asked.append(a) or EXERCISES["05.4"].reference(*a))
+    assert [part.diag().tolist() for part in asked[0]] == [[1, 4, 9], [4, 1, 1]]
+    lowest = [[torch.linalg.eigvalsh(part).min().item() for part in pair] for pair in asked]
+    assert [[low < 0 for low in pair] for pair in lowest] == [[0, 0], [0, 0], [1, 0], [0, 1]]
+    assert -1e-9 < min(map(min, lowest)) < -1e-11
+    assert all(part.dtype == torch.float64 for pair in asked for part in pair)
+    assert all(torch.equal(part, part.T) for pair in asked for part in pair)
+
+
 @pytest.mark.parametrize("offset", [1e-3, -1e-3])
 def test_tolerances_are_neither_wide_nor_narrow(offset):
     def is_right(exercise_id, change):
         reference = EXERCISES[exercise_id].reference
         return passes(exercise_id, lambda *a: change(reference(*a)))
 
-    for exercise_id in ("01.1", "01.3", "01.8", "01.9", "01.10"):
+    numbers = ("01.1", "01.3", "01.8", "01.9", "01.10", "05.1", "05.4", "05.5", "05.6", "05.7")
+    for exercise_id in numbers:
         assert is_right(exercise_id, lambda value: value + offset / 100)
         assert not is_right(exercise_id, lambda value: value + offset)
-    for exercise_id, place in (("01.2", 0), ("01.2", 1), ("01.6", 0), ("01.6", 1), ("01.6", 2)):
+    pairs = [(i, place) for i in ("01.2", "01.6", "05.2", "05.3") for place in (0, 1)]
+    for exercise_id, place in [*pairs, ("01.6", 2), ("05.8", 1)]:
 
         def shift(values, by, place=place):
-            return [v + by * (i == place) for i, v in enumerate(values)]
+            return [v + by if i == place else v for i, v in enumerate(values)]
 
         assert is_right(exercise_id, lambda values: shift(values, offset / 100))
         assert not is_right(exercise_id, lambda values: shift(values, offset))
@@ -295,7 +331,8 @@ def test_losses_need_the_right_gradient(exercise_id):
 
 
 def test_an_unknown_exercise_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"one of 01\.1, 01\.2, .*01\.11; got '01\.99'"):
+    known = re.escape(", ".join(NAMES))
+    with pytest.raises(ValueError, match=rf"one of {known}; got '01\.99'"):
         check(print, "01.99")
 
 
