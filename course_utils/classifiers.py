@@ -48,7 +48,8 @@ class Plan:
 def random_shift(pixels: int, flip: bool = False) -> Callable[[Tensor, torch.Generator], Tensor]:
     """An augmentation that moves each image by its own whole number of pixels, both ways.
 
-    What comes in from outside repeats the edge, mirrored; `flip` mirrors every second image.
+    What comes in from outside repeats the edge, mirrored; `flip` mirrors each with
+    a probability of one half.
     """
 
     def augment(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -103,12 +104,13 @@ def train_classifier(
     plan = PLANS[need_choice(name, "name", PLANS)]
     count = plan.epochs if epochs is None else need_count(epochs, "epochs")
     training, test = plan.load("train", limit=limit), plan.load("test", limit=limit)
-    if training.is_sample:
+    if training.is_sample or test.is_sample:
         raise ValueError(f"{name}: expected the real data, got a sample that stands in for it")
     began = time.perf_counter()
     network = _fit(plan, training, count, seed)
+    as_planned = epochs is None and limit is None and seed == 0
     facts = {
-        "command": f"python -m course_utils classifiers {name}",
+        "command": f"python -m course_utils classifiers {name}" if as_planned else "a trial",
         "epochs": count,
         "machine": describe_machine(),
         "minutes": round((time.perf_counter() - began) / 60, 1),

@@ -48,8 +48,8 @@ class LiveDashboard:
             the runs folder.
         samples: how many samples the classifier sees; more than 2,000 cost time for little.
         share: how much of the training time all this may take, half of it for the distance and
-            half for the figure. What does not fit is left out until it does; the first and the
-            last look are always whole.
+            half for the figure. What does not fit is left out until it does; the first look
+            is always whole, and so is the last one, unless the run was interrupted.
         reference: what the samples are compared with, `get_reference(...)`; by default the
             training images of MNIST or CIFAR-10, by the images' shape. For images of other
             shapes there is no classifier, and no distance.
@@ -84,7 +84,7 @@ class LiveDashboard:
         self._cost = {"distance": 0.0, "figure": 0.0}  # what each took when it was last done
         self._place = None  # the output that later looks change
         self._shares: tuple[int, Tensor] | None = None  # of the classes, and at which step
-        self._at_start: float | None = None  # the distance at step 0
+        self._distances: list[tuple[int, float]] = []  # (step, distance), of this session
 
     @property
     def spent(self) -> float:
@@ -126,9 +126,8 @@ class LiveDashboard:
         self._shares = progress.step, coverage.shares
         progress.history.note("classes", coverage.reached)
         distance = frechet_distance(samples.moments, reference.moments)
-        progress.history.note("distance", distance)
-        if progress.step == 0:  # the history has no entry yet that could hold it
-            self._at_start = distance
+        progress.history.note("distance", distance)  # at the latest entry, which may be older
+        self._distances.append((progress.step, distance))
 
     def _look(self, progress: Progress) -> Features | None:
         """What the classifier for images of this shape, if there is one, sees in new samples."""
@@ -230,9 +229,9 @@ class LiveDashboard:
     def _draw_distance(self, axis: Axes, history: History) -> None:
         axis.set(xlabel=f"step ({self.samples:,} samples each)", title="distance to real images")
         values = history.extra.get("distance", [])
-        known = [(s, v) for s, v in zip(history.step, values) if math.isfinite(v)]
-        if self._at_start is not None:
-            known.insert(0, (0, self._at_start))
+        first = self._distances[0][0] if self._distances else math.inf
+        earlier = [(s, v) for s, v in zip(history.step, values) if math.isfinite(v) and s < first]
+        known = earlier + self._distances
         if not known:
             _say_nothing_yet(axis)
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ SURE = 0.9  # D(x) - D(G(z)): above, D tells every fake from every real image
 AHEAD = 0.5  # the same, where the samples stand still: above, D has learned and G has not
 FEW_CLASSES = 3  # of ten, reached by many samples: with fewer, G has collapsed too ...
 LATER = 900  # ... but only from this step on, as strokes are no digits yet
+LAG = 1600  # steps more for what samples of an averaged G say: they show what G was before
 
 ADVICE = {
     "healthy": "go on; look at the samples and the distance, not at the losses",
@@ -131,17 +132,19 @@ def diagnose(history: History) -> Verdict:
         return Verdict("not yet started", f"{signs.steps} steps are too few to tell")
     if signs.swing > SWING:
         return Verdict("oscillation", f"D(G(z)) swings by ±{signs.swing:.2f}{gap}")
-    if signs.moved >= STILL and signs.spread < ALIKE:
+    lag = 0 if history.averaged is None else LAG
+    shown = signs.steps >= EARLY + lag  # whether the samples can be believed
+    if shown and signs.moved >= STILL and signs.spread < ALIKE:
         share = f"only {signs.spread:.1%} of their variance lies between them"
         return Verdict("G has collapsed", f"the samples are all alike: {share}{gap}")
     if signs.gap > SURE:
         return Verdict("D has won", f"it tells every fake from every real image{gap}")
-    still = signs.moved < STILL or signs.moved_lately < STILL
+    still = shown and (signs.moved < STILL or signs.moved_lately < STILL)
     if still and signs.gap > AHEAD:
         return Verdict("D has won", f"it has learned, and the samples stand still{gap}")
     if still:
         return Verdict("not yet started", f"the samples stand still{gap}")
-    if signs.classes < FEW_CLASSES and signs.steps >= LATER:
+    if signs.classes < FEW_CLASSES and signs.steps >= LATER + lag:
         return Verdict("G has collapsed", f"the samples reach {signs.classes:.0f} of 10 classes")
     if math.isnan(signs.spread):
         return Verdict("healthy", f"no sign of a failure in its scores{gap}")
@@ -162,7 +165,7 @@ def read_signs(history: History) -> Signs:
         swing=measure_swing(fake[-half:]) if scale else math.nan,
         moved=measure_change(grids),
         moved_lately=measure_change(grids[1:]),
-        spread=_median([measure_spread(grid) for grid in trained]),
+        spread=median(map(measure_spread, trained)) if trained else math.nan,
         classes=noted[-1] if noted else math.nan,
     )
 
@@ -198,7 +201,3 @@ def _find_not_finite(history: History) -> str:
     if history.samples and not history.samples[-1][1].isfinite().all():
         return f"the samples at step {history.samples[-1][0]} hold NaN or infinity"
     return ""
-
-
-def _median(values: Sequence[float]) -> float:
-    return sorted(values)[len(values) // 2] if values else math.nan

@@ -1,7 +1,8 @@
 """Runs that go well and runs that fail in known ways, each from a seed.
 
-Lesson 5 shows five of them as riddles; `verdicts.py` measures on all of them how often `diagnose`
-is right. What a run differs in is its `Setup`; everything else is as in lesson 1.
+Lesson 5 shows five of them (`CASES`) as riddles; `verdicts.py` plays many more of the kind, to
+measure how often `diagnose` is right. What a run differs in is its `Setup`; all else is as in
+lesson 1.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ LOG_EVERY, SHOW_EVERY = 10, 100
 
 
 class InBlocks(AdversarialStep):
-    """The players do not take turns step by step: 50 steps only D learns, then 50 only G."""
+    """The players do not take turns step by step: 50 steps only D learns, then 50 only G.
+
+    D's very first turn is one step shorter.
+    """
 
     done = 0
 

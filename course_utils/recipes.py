@@ -174,6 +174,8 @@ def train_recipe(
         progress=True,
     )
     save_samples(step, Path(out) / "samples.png")
+    if history.stopped == "interrupted":
+        return history  # whoever presses Ctrl-C wants to get away
     quality = f"{diagnose(history)}\n{judge_recipe(recipe, step, JUDGED[profile])}\n"
     write_atomically(Path(out) / "quality.txt", quality.encode())
     print(quality, end="")
@@ -189,7 +191,10 @@ def judge_recipe(recipe: Recipe, step: AdversarialStep, count: int) -> Report | 
     if not torch.isfinite(samples).all():
         return "no quality to measure: the samples are not finite"
     reference = get_reference(choose_judge(samples).name, recipe.augment)
-    return judge_samples(samples, reference)
+    try:
+        return judge_samples(samples, reference)
+    except ValueError as problem:  # a G that has broken down may leave the range of images
+        return f"no quality to measure: {problem}"
 
 
 def save_samples(step: AdversarialStep, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How often is `diagnose` right? Every run of the gallery is played, from several seeds.
+"""How often is `diagnose` right? Runs made healthy and runs made to fail, from several seeds.
 
 python -m course_utils verdicts
 

@@ -19,6 +19,7 @@ from course_utils.diagnosis import (
     ALIKE,
     EARLY,
     FEW_CLASSES,
+    LAG,
     LATER,
     STILL,
     SURE,
@@ -341,6 +342,30 @@ def test_batch_norm_moves_samples_at_first_though_nobody_learns():
     signs = read_signs(history)
     assert signs.moved == pytest.approx(0.9) and signs.moved_lately == pytest.approx(0.01)
     assert name(history) == "not yet started"
+
+
+@pytest.mark.parametrize(
+    "signs, later",
+    [
+        ({"spread": 0.05}, "G has collapsed"),
+        ({"classes": [1.0]}, "G has collapsed"),
+        ({"lately": 0.0}, "not yet started"),
+    ],
+)
+def test_samples_of_an_averaged_g_are_believed_later(signs, later):
+    """They show what G was a thousand steps ago; D's scores are of the present."""
+    for steps, averaged, expected in (
+        (1000, False, later),
+        (1000, True, "healthy"),
+        (EARLY + LAG - 1, True, "healthy"),
+        (LATER + LAG, True, later),
+    ):
+        history = make_history(steps, **signs)
+        history.averaged = torch.nn.Identity() if averaged else None
+        assert name(history) == expected
+    sure = make_history(1000, real=1.0, fake=0.0)
+    sure.averaged = torch.nn.Identity()
+    assert name(sure) == "D has won"
 
 
 def test_the_latest_classes_that_are_known_count():

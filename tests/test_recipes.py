@@ -95,6 +95,7 @@ def test_training_leaves_what_it_promises_and_goes_on(small, tmp_path, capsys):
     assert fresh.d_loss == history.d_loss
 
 
+@pytest.mark.filterwarnings("ignore:the Fréchet distance")
 def test_samples_of_a_rotated_recipe_are_judged_against_rotated_digits(small, monkeypatch):
     asked = []
     real = recipes.get_reference
@@ -107,6 +108,17 @@ def test_samples_of_a_rotated_recipe_are_judged_against_rotated_digits(small, mo
     assert loader.augment is turn
     recipes.judge_recipe(recipe, step, 64)
     assert asked == [("mnist", turn)]
+
+
+def test_samples_out_of_range_get_a_sentence(small):
+    recipe = RECIPES["mlp_logits"]
+    step, _ = recipe.build(limit=128)
+    step.G[1] = nn.Identity()  # no tanh: pixels beyond [-1, 1]
+    with torch.no_grad():
+        step.G[0].weight.mul_(100)
+    assert "no quality to measure: images: expected floats" in recipes.judge_recipe(
+        recipe, step, 64
+    )
 
 
 def test_samples_that_are_not_finite_get_a_sentence(small):

@@ -49,7 +49,7 @@ def warn_if_few(count: int) -> None:
     """Warn the caller of the function that calls this."""
     if count < FEW:
         warnings.warn(
-            f"the Fréchet distance of {count:,} samples is too high by far; take at least "
+            f"the Fréchet distance of only {count:,} samples is too high; take at least "
             f"{FEW:,}, or use kernel_classifier_distance, which is right on average for any count",
             stacklevel=3,
         )

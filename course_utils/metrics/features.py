@@ -7,6 +7,7 @@ made them all.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable
@@ -206,7 +207,9 @@ def choose_judge(images: Tensor, name: str = "images") -> Judge:
 @torch.no_grad()
 def look(images: Tensor, judge: Judge) -> Features:
     """The features of images `(N, C, H, W)` that are known to be well formed, on their device."""
-    network = judge.network.to(images.device)
+    network = judge.network
+    if images.device.type != "cpu":  # a copy: the judge is shared, and stays on the CPU
+        network = copy.deepcopy(network).to(images.device)
     values, logits = [], []
     for batch in images.split(BATCH):
         batch = batch.float() / 127.5 - 1 if batch.dtype == torch.uint8 else batch.float()
@@ -227,12 +230,15 @@ def measure_moments(values: Tensor) -> Moments:
 def need_batch(images: Tensor, name: str) -> Tensor:
     """Images `(N, C, H, W)` of the right kind and range; digits may come as `(N, 784)`.
 
-    Images in [0, 1] are found out: black is the most common pixel of every set.
+    Digits in [0, 1] are found out: black is their most common pixel.
     """
     if isinstance(images, Tensor) and images.ndim == 2 and images.shape[1] == 784:
         images = images.reshape(-1, *SHAPES["mnist"])
     need_images(images, name)
-    if images.is_floating_point() and 0 <= images.min() <= UNSCALED and images.max() > 0.5:
+    if images.dtype == torch.uint8 and images.max() == 1:
+        raise ValueError(f"{name}: expected uint8 in [0, 255], got 0 and 1: multiply by 255")
+    digits = images.shape[1] == 1
+    if digits and images.is_floating_point() and 0 <= images.min() <= UNSCALED < images.max():
         raise ValueError(
             f"{name}: expected floats in [-1, 1], got values from {images.min():.4g} to "
             f"{images.max():.4g}; it looks like [0, 1]: multiply by 2 and subtract 1"

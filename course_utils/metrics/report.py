@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..data import sample_notice
 from .classes import ClassCoverage, class_coverage, classifier_score
 from .distances import as_reference, kernel_classifier_distance, measure_frechet, warn_if_few
 from .features import Features, extract
@@ -38,7 +39,8 @@ class Report:
         floor = self.frechet.floor
         real_count = "" if floor is None else f"{floor.count:,} real test images"
         rows.insert(0, (self.judge, f"{self.frechet.count:,} samples", real_count))
-        return "\n".join(f"{name:<28}{value:>18}{real:>26}".rstrip() for name, value, real in rows)
+        lines = [f"{name:<28}{value:>18}{real:>26}".rstrip() for name, value, real in rows]
+        return "\n".join([*lines, f"({sample_notice()})"] if sample_notice() else lines)
 
     __repr__ = __str__
 

@@ -46,7 +46,7 @@ class Score(float):
 
     @property
     def figure(self) -> str:
-        """The value with four digits that count, and its standard error."""
+        """The value with four digits or four decimals, and its standard error."""
         error = "" if self.error is None else f" ± {_short(self.error)}"
         return _short(float(self)) + error
 
