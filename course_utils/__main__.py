@@ -21,33 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from . import doctor
 
         return 0 if doctor.examine() else 1
-    if options.command == "train":
-        return _train(options)
-    if options.command == "bench":
-        from . import bench
-
+    if options.command in ("train", "bench", "classifiers", "verdicts"):
         try:
-            bench.run_bench(options.out, rounds=options.rounds, pairs=options.pairs or None)
+            return _work(options)
         except ValueError as problem:
             print(problem, file=sys.stderr)
             return 1
-        return 0
-
-    if options.command == "classifiers":
-        from . import classifiers
-
-        for name in options.names or classifiers.PLANS:
-            print(classifiers.train_classifier(name, options.out or classifiers.FOLDER))
-        return 0
-    if options.command == "verdicts":
-        from . import verdicts
-
-        try:
-            verdicts.measure_verdicts(options.out, options.pairs or None)
-        except ValueError as problem:
-            print(problem, file=sys.stderr)
-            return 1
-        return 0
 
     from . import authoring  # late: students have no need of what it is made from
 
@@ -66,20 +45,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _work(options: argparse.Namespace) -> int:
+    """A command that computes for long; each imports only what it needs."""
+    if options.command == "train":
+        return _train(options)
+    if options.command == "bench":
+        from . import bench
+
+        bench.run_bench(options.out, rounds=options.rounds, pairs=options.pairs or None)
+    elif options.command == "classifiers":
+        from . import classifiers
+
+        for name in options.names or classifiers.PLANS:
+            print(classifiers.train_classifier(name, options.out or classifiers.FOLDER))
+    else:
+        from . import verdicts
+
+        verdicts.measure_verdicts(options.out, options.pairs or None)
+    return 0
+
+
 def _train(options: argparse.Namespace) -> int:
     from .recipes import train_recipe
 
-    try:
-        history = train_recipe(
-            options.recipe,
-            options.out or f"runs/{options.recipe}",
-            profile=options.profile,
-            epochs=options.epochs,
-            fresh=options.fresh,
-        )
-    except ValueError as problem:
-        print(problem, file=sys.stderr)
-        return 1
+    history = train_recipe(
+        options.recipe,
+        options.out or f"runs/{options.recipe}",
+        profile=options.profile,
+        epochs=options.epochs,
+        fresh=options.fresh,
+    )
     return {"": 0, "interrupted": INTERRUPTED}.get(history.stopped, 1)
 
 

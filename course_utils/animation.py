@@ -24,6 +24,7 @@ from torch import Tensor
 
 from .checkpoints import write_atomically
 from .data import sample_notice
+from .models import unflatten_digits
 from .validation import need_count, need_images, need_number
 
 if TYPE_CHECKING:
@@ -153,8 +154,7 @@ def _need_entry(entry: Any, name: str) -> tuple[int, Tensor]:
     if not isinstance(entry, Sequence) or len(entry) != 2:
         raise TypeError(f"{name}: expected a pair (step, images), got {type(entry).__name__}")
     step, images = entry
-    if isinstance(images, Tensor) and images.ndim == 2 and images.shape[1] == 784:
-        images = images.reshape(-1, 1, 28, 28)
+    images = unflatten_digits(images)
     return need_count(step, name, minimum=0), need_images(images, name).detach().cpu()
 
 

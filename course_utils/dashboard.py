@@ -25,7 +25,7 @@ from .diagnosis import Verdict, diagnose
 from .metrics import Reference, class_coverage, get_reference
 from .metrics.distances import frechet_distance
 from .metrics.features import BATCH, CLASSES, SHAPES, Features, choose_judge, look
-from .models import sample_noise
+from .models import sample_noise, unflatten_digits
 from .plots import FAKE, REAL, bundle_png, draw_grid, draw_losses
 from .settings import get_runs_folder
 from .training import History, Progress
@@ -139,9 +139,7 @@ class LiveDashboard:
         noise = sample_noise(self.samples, game.noise_size, game.noise, game.device, drawn)
         noise = noise.to(next(game.G.parameters()).dtype)
         parts = [game.sample(part) for part in noise.split(BATCH)]
-        images = torch.cat(parts)
-        if images.ndim == 2:
-            images = images.reshape(-1, *SHAPES["mnist"])
+        images = unflatten_digits(torch.cat(parts))
         return look(images, choose_judge(images))
 
     def _draw(self, progress: Progress) -> None:

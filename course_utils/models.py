@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,13 @@ class ToImage(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return _expect_digits(images).reshape(-1, *IMAGE_SHAPE)
+
+
+def unflatten_digits(images: Any) -> Any:
+    """Digits given as `(N, 784)` as `(N, 1, 28, 28)`; anything else as it is."""
+    if isinstance(images, Tensor) and images.ndim == 2 and images.shape[1] == PIXELS:
+        return images.reshape(-1, *IMAGE_SHAPE)
+    return images
 
 
 class Latent(nn.Module):

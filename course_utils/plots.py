@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from .data import sample_notice
+from .models import unflatten_digits
 from .validation import (
     need_choice,
     need_count,
@@ -234,9 +235,7 @@ def bundle_png(picture: bytes, alt: str) -> tuple[dict[str, Any], dict[str, Any]
 
 def _to_images(images: Tensor) -> Tensor:
     """`images` on the CPU as `(N, C, H, W)`, digits given as `(N, 784)` included."""
-    if isinstance(images, Tensor) and images.ndim == 2 and images.shape[1] == 784:
-        images = images.reshape(-1, 1, 28, 28)
-    return need_images(images).detach().cpu()
+    return need_images(unflatten_digits(images)).detach().cpu()
 
 
 def _frame(figure: Figure, kind: str | None) -> None:

@@ -21,7 +21,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..models import build_cifar10_classifier, build_mnist_classifier
+from ..data.images import to_unit
+from ..models import build_cifar10_classifier, build_mnist_classifier, unflatten_digits
 from ..settings import fork_random
 from ..validation import need_choice, need_count, need_images
 
@@ -212,11 +213,16 @@ def look(images: Tensor, judge: Judge) -> Features:
         network = copy.deepcopy(network).to(images.device)
     values, logits = [], []
     for batch in images.split(BATCH):
-        batch = batch.float() / 127.5 - 1 if batch.dtype == torch.uint8 else batch.float()
+        batch = to_float(batch)
         seen = network.features(batch.contiguous(memory_format=torch.channels_last))
         values.append(seen.cpu())
         logits.append(network.head(seen).cpu())
     return Features(judge, torch.cat(values), torch.cat(logits))
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as float32, from uint8 or float."""
+    return to_unit(images) if images.dtype == torch.uint8 else images.float()
 
 
 def measure_moments(values: Tensor) -> Moments:
@@ -232,9 +238,7 @@ def need_batch(images: Tensor, name: str) -> Tensor:
 
     Digits in [0, 1] are found out: black is their most common pixel.
     """
-    if isinstance(images, Tensor) and images.ndim == 2 and images.shape[1] == 784:
-        images = images.reshape(-1, *SHAPES["mnist"])
-    need_images(images, name)
+    images = need_images(unflatten_digits(images), name)
     if images.dtype == torch.uint8 and images.max() == 1:
         raise ValueError(f"{name}: expected uint8 in [0, 255], got 0 and 1: multiply by 255")
     digits = images.shape[1] == 1

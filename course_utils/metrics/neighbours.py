@@ -15,7 +15,7 @@ from torch import Tensor
 from ..data import ImageSet
 from ..validation import need_choice, need_count
 from .distances import CHUNK, as_reference, find_floor, real_features
-from .features import Features, choose_judge, extract, look, need_batch
+from .features import Features, choose_judge, extract, look, need_batch, to_float
 from .reference import Reference
 from .scores import Score
 
@@ -202,5 +202,4 @@ def _distances(first: Tensor, second: Tensor) -> Iterator[tuple[Tensor, Tensor]]
 
 def _pixels(images: Tensor) -> Tensor:
     """`(N, C H W)`, float32 in [-1, 1], on the CPU."""
-    flat = images.detach().cpu().reshape(len(images), -1).float()
-    return flat / 127.5 - 1 if images.dtype == torch.uint8 else flat
+    return to_float(images.detach().cpu().reshape(len(images), -1))
