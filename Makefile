@@ -4,14 +4,15 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help run test test-slow lab bench lint lessons check outputs classifiers verdicts
+.PHONY: help run test test-slow lab bench lint lessons check outputs classifiers verdicts results
 help:
 	@echo "make run        lesson 1 from start to end: digits in runs/lesson01/"
 	@echo "make test       unit tests, and every notebook in the short profile"
 	@echo "make test-slow  what takes longer: real downloads"
 	@echo "make lab        JupyterLab in notebooks/"
 	@echo "make bench      how fast this machine trains, in runs/bench/"
-	@echo "for authors:    make lessons | check | outputs | lint | classifiers | verdicts"
+	@echo "for authors:    make lessons | check | outputs | lint | results"
+	@echo "                make classifiers | verdicts"
 
 run: $(READY)
 	$(PY) -m course_utils run 01 --out runs/lesson01
@@ -47,6 +48,10 @@ outputs: $(READY)
 # Trains the two classifiers that judge samples, and replaces those in course_utils/weights/.
 classifiers: $(READY)
 	$(PY) -m course_utils classifiers
+
+# Trains every recipe from several seeds, hours long, but only what docs/results.md lacks.
+results: $(READY)
+	$(PY) -m course_utils results
 
 # Plays every run of the gallery from several seeds: how often is a verdict right?
 verdicts: $(READY)

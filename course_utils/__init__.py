@@ -52,5 +52,6 @@ from .plots import (
     show_images,
     show_plane,
 )
+from .pretrained import load_pretrained
 from .settings import by_profile, get_device, get_runs_folder, set_seed, start
 from .training import AdversarialStep, History, run_a_gan, train

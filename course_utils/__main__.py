@@ -1,6 +1,6 @@
 """The command line: `python -m course_utils COMMAND`.
 
-Commands: doctor, run, train, bench, lessons, classifiers, verdicts.
+Commands: doctor, run, train, bench, lessons, classifiers, verdicts, results.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from . import doctor
 
         return 0 if doctor.examine() else 1
-    if options.command in ("train", "bench", "classifiers", "verdicts"):
+    if options.command in ("train", "bench", "classifiers", "verdicts", "results"):
         try:
             return _work(options)
         except ValueError as problem:
@@ -58,6 +58,12 @@ def _work(options: argparse.Namespace) -> int:
 
         for name in options.names or classifiers.PLANS:
             print(classifiers.train_classifier(name, options.out or classifiers.FOLDER))
+    elif options.command == "results":
+        from . import results
+
+        results.measure_results(
+            options.names or None, seeds=options.seeds, profile=options.profile, runs=options.runs
+        )
     else:
         from . import verdicts
 
@@ -122,6 +128,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     verdicts.add_argument("--out", default="runs/verdicts", help="the folder for the table")
     verdicts.add_argument("--pairs", nargs="*", help="which networks: MLP, DCGAN; all if not given")
+    results = commands.add_parser(
+        "results", help="for authors: train every recipe, only what is missing; docs/results.md"
+    )
+    results.add_argument("names", nargs="*", metavar="NAME", help="recipes; all if none is given")
+    results.add_argument("--seeds", type=int, default=3, help="from how many seeds")
+    results.add_argument("--profile", choices=("cpu", "gpu"), help="by default the machine's own")
+    results.add_argument("--runs", default="runs/results", help="the folder for the runs")
     return parser.parse_args(arguments)
 
 

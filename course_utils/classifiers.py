@@ -17,17 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, random_rotation
-from .metrics.features import (
-    FOLDER,
-    Judge,
-    look,
-    measure_moments,
-    pack,
-    unpack,
-    write_judge,
-)
+from .metrics.features import Judge, look, measure_moments, unpack, write_judge
 from .models import build_cifar10_classifier, build_mnist_classifier
 from .settings import describe_machine, get_device, set_seed
+from .shipped import FOLDER, pack
 from .validation import need_choice, need_count
 
 WEIGHT_DECAY = 5e-4

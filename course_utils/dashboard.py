@@ -26,7 +26,15 @@ from .metrics import Reference, class_coverage, get_reference
 from .metrics.distances import frechet_distance
 from .metrics.features import BATCH, CLASSES, SHAPES, Features, choose_judge, look
 from .models import sample_noise, unflatten_digits
-from .plots import FAKE, REAL, bundle_png, draw_grid, draw_losses
+from .plots import (
+    CROSS_ENTROPY_DRAW,
+    FAKE,
+    REAL,
+    bundle_png,
+    draw_grid,
+    draw_losses,
+    need_draw,
+)
 from .settings import get_runs_folder
 from .training import History, Progress
 from .validation import need_count, need_number
@@ -53,6 +61,7 @@ class LiveDashboard:
         reference: what the samples are compared with, `get_reference(...)`; by default the
             training images of MNIST or CIFAR-10, by the images' shape. For images of other
             shapes there is no classifier, and no distance.
+        draw: the losses of D and of G where D cannot tell, as in `plot_losses`.
     """
 
     def __init__(
@@ -62,6 +71,7 @@ class LiveDashboard:
         samples: int = SAMPLES,
         share: float = 0.05,
         reference: Reference | None = None,
+        draw: tuple[float, float] = CROSS_ENTROPY_DRAW,
     ) -> None:
         if not isinstance(folder, (str, Path, type(None))):
             raise TypeError(f"folder: expected a path or None, got {type(folder).__name__}")
@@ -73,6 +83,7 @@ class LiveDashboard:
                 f"reference: expected get_reference(...) or None, got {type(reference).__name__}"
             )
         self.reference = reference
+        self.draw = need_draw(draw)
         self.verdict: Verdict | None = None
         self._history: History | None = None
         self._start(0.0)
@@ -180,7 +191,7 @@ class LiveDashboard:
         losses, beliefs, distance, classes = (
             figure.add_subplot(places[row, column]) for row in (0, 1) for column in (0, 1)
         )
-        draw_losses(losses, beliefs, _pad(history))
+        draw_losses(losses, beliefs, _pad(history), self.draw)
         beliefs.set(title="what D believes (dotted: unsure)")
         real, fake = history.d_real, history.d_fake
         if all(-0.5 <= value <= 1.5 for value in (*real, *fake) if math.isfinite(value)):

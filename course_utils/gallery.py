@@ -85,7 +85,7 @@ def build_norm_discriminator() -> nn.Sequential:
     )
 
 
-def build_strided_discriminator() -> nn.Sequential:
+def build_shallow_discriminator() -> nn.Sequential:
     """A small D of two strided convolutions: digits in, logits out. 36,129 parameters."""
     return nn.Sequential(
         ToImage(),
@@ -98,7 +98,7 @@ def build_strided_discriminator() -> nn.Sequential:
     )
 
 
-def build_strided_generator(noise_dim: int) -> nn.Sequential:
+def build_shallow_generator(noise_dim: int) -> nn.Sequential:
     """A small G of two transposed convolutions with batch norm: noise in, digits out."""
     return nn.Sequential(
         Latent(noise_dim),
@@ -184,7 +184,7 @@ class Pair:
 
 PAIRS = {
     "MLP": Pair(build_discriminator, build_leaky_generator),
-    "DCGAN": Pair(build_strided_discriminator, build_strided_generator),
+    "DCGAN": Pair(build_shallow_discriminator, build_shallow_generator),
 }
 
 

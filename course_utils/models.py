@@ -125,6 +125,24 @@ def build_leaky_generator(noise_dim: int = 96, hidden_size: int = 256) -> nn.Seq
     )
 
 
+def build_relu_generator(noise_dim: int = 96, hidden_size: int = 256) -> nn.Sequential:
+    """An MLP with ReLU: noise `(N, noise_dim)` in, digits `(N, 1, 28, 28)` in [-1, 1] out.
+
+    The generator that lesson 1 builds; layers and counts as `build_leaky_generator`.
+    """
+    need_count(hidden_size, "hidden_size")
+    return nn.Sequential(
+        Latent(need_count(noise_dim, "noise_dim")),
+        nn.Linear(noise_dim, hidden_size),
+        nn.ReLU(),
+        nn.Linear(hidden_size, 2 * hidden_size),
+        nn.ReLU(),
+        nn.Linear(2 * hidden_size, PIXELS),
+        nn.Tanh(),
+        ToImage(),
+    )
+
+
 def build_dc_classifier() -> nn.Sequential:
     """The convolutional discriminator with max pooling: digits in, `(N, 1)` logits out.
 
@@ -169,11 +187,54 @@ def build_dc_generator(noise_dim: int = 96) -> nn.Sequential:
     )
 
 
+def build_strided_discriminator() -> nn.Sequential:
+    """Strided convolutions with batch norm: digits in, `(N, 1)` logits out. 109,473 parameters.
+
+    Sides: 28 -> 14 -> 7 -> 4. A convolution before batch norm has no bias: the norm would take
+    it away again.
+    """
+    return nn.Sequential(
+        ToImage(),
+        nn.Conv2d(1, 32, kernel_size=4, stride=2, padding=1),
+        nn.LeakyReLU(STEEP_LEAK),
+        nn.Conv2d(32, 64, kernel_size=4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(64),
+        nn.LeakyReLU(STEEP_LEAK),
+        nn.Conv2d(64, 128, kernel_size=3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(128),
+        nn.LeakyReLU(STEEP_LEAK),
+        nn.Flatten(),
+        nn.Linear(128 * 4 * 4, 1),
+    )
+
+
+def build_strided_generator(noise_dim: int = 64) -> nn.Sequential:
+    """Transposed convolutions with batch norm: noise in, `(N, 1, 28, 28)` in [-1, 1] out.
+
+    238,529 parameters at `noise_dim=64`, and 2,048 for each further dimension.
+    Sides: 1 -> 4 -> 7 -> 14 -> 28, the way of `build_strided_discriminator` backwards.
+    """
+    return nn.Sequential(
+        Latent(need_count(noise_dim, "noise_dim")),
+        nn.Unflatten(1, (noise_dim, 1, 1)),
+        nn.ConvTranspose2d(noise_dim, 128, kernel_size=4, bias=False),
+        nn.BatchNorm2d(128),
+        nn.ReLU(),
+        nn.ConvTranspose2d(128, 64, kernel_size=3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.ConvTranspose2d(64, 32, kernel_size=4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.ConvTranspose2d(32, 1, kernel_size=4, stride=2, padding=1),
+        nn.Tanh(),
+    )
+
+
 def build_cifar10_discriminator() -> nn.Sequential:
     """Strided convolutions with batch norm and dropout: `(N, 3, 32, 32)` in, D(x) `(N, 1)` out.
 
-    663,361 parameters. Sides: 32 -> 16 -> 8 -> 4 -> 1. It ends in a sigmoid. A convolution before
-    batch norm has no bias: the norm would take it away again.
+    663,361 parameters. Sides: 32 -> 16 -> 8 -> 4 -> 1. It ends in a sigmoid.
     """
     return nn.Sequential(
         nn.Conv2d(3, 64, kernel_size=4, stride=2, padding=1),

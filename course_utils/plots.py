@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 # same again for everyone who prints in grey.
 REAL, FAKE, D_COLOUR, G_COLOUR = "#0072B2", "#E69F00", "#D55E00", "#009E73"
 KINDS = {"real": REAL, "fake": FAKE}
+CROSS_ENTROPY_DRAW = 2 * math.log(2), math.log(2)  # losses of D and G where D cannot tell
 LISTS = ("step", "d_loss", "g_loss", "d_real", "d_fake")  # what plot_losses reads of a history
 
 
@@ -111,31 +112,41 @@ def show_grids(
     show_figure(figure, alt)
 
 
-def plot_losses(history: History) -> None:
+def plot_losses(history: History, draw: tuple[float, float] = CROSS_ENTROPY_DRAW) -> None:
     """Two panels against the step: the losses of D and G, and D(x) against D(G(z)).
 
     Args:
         history: what `run_a_gan` returns, or any object with the lists `step`, `d_loss`,
             `g_loss`, `d_real` and `d_fake`, all of one length.
+        draw: what the losses of D and of G are where D cannot tell; (1/4, 1/8) for least squares.
     """
     alt = _describe_history(history)
     figure = Figure(figsize=(10, 3.4), dpi=100)
-    draw_losses(*figure.subplots(1, 2), history)
+    draw_losses(*figure.subplots(1, 2), history, draw)
     figure.tight_layout()
     show_figure(figure, alt)
 
 
-def draw_losses(left: Axes, right: Axes, history: History) -> None:
+def draw_losses(
+    left: Axes,
+    right: Axes,
+    history: History,
+    draw: tuple[float, float] = CROSS_ENTROPY_DRAW,
+) -> None:
     """The two panels of `plot_losses`, on axes of a figure of your own."""
+    d_draw, g_draw = need_draw(draw)
     left.plot(history.step, history.d_loss, color=D_COLOUR, label="loss of D")
     left.plot(history.step, history.g_loss, color=G_COLOUR, linestyle="--", label="loss of G")
-    left.axhline(2 * math.log(2), color=D_COLOUR, linewidth=0.8, linestyle=":")
-    left.axhline(math.log(2), color=G_COLOUR, linewidth=0.8, linestyle=":")
+    left.axhline(d_draw, color=D_COLOUR, linewidth=0.8, linestyle=":")
+    left.axhline(g_draw, color=G_COLOUR, linewidth=0.8, linestyle=":")
     left.set(xlabel="step", title="losses (dotted: a perfect draw)")
     right.plot(history.step, history.d_real, color=REAL, label="D(x), real")
     right.plot(history.step, history.d_fake, color=FAKE, linestyle="--", label="D(G(z)), fake")
     right.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
-    right.set(xlabel="step", ylim=(0, 1), title="what D believes (dotted: it cannot tell)")
+    right.set(xlabel="step", title="what D believes (dotted: it cannot tell)")
+    # 0 to 1 at least: scores of least squares may lie outside
+    scores = [score for score in (*history.d_real, *history.d_fake) if math.isfinite(score)]
+    right.set_ylim(min([*scores, 0]), max([*scores, 1]))
     for axis in (left, right):
         axis.legend()
 
@@ -231,6 +242,13 @@ def bundle_png(picture: bytes, alt: str) -> tuple[dict[str, Any], dict[str, Any]
     """The data and metadata that IPython's `display` takes: a PNG with alternative text."""
     data = {"image/png": base64.b64encode(picture).decode(), "text/plain": alt}
     return data, {"image/png": {"alt": alt}}
+
+
+def need_draw(draw: tuple[float, float]) -> tuple[float, float]:
+    """The losses of D and of G where D cannot tell real images from fakes."""
+    if not isinstance(draw, (tuple, list)) or len(draw) != 2:
+        raise TypeError(f"draw: expected two numbers, the losses of D and of G, got {draw!r}")
+    return tuple(need_number(level, "draw") for level in draw)
 
 
 def _to_images(images: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ python -m course_utils train dcgan --profile cpu --out runs/dcgan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoints import write_atomically
-from .data import BatchLoader, ImageSet, load_mnist
+from .data import BatchLoader, ImageSet, load_mnist, random_rotation
 from .diagnosis import diagnose
 from .losses import (
     discriminator_loss,
@@ -24,7 +24,7 @@ from .losses import (
     probability_discriminator_loss,
     probability_generator_loss,
 )
-from .metrics import Report, get_reference, judge_samples
+from .metrics import Reference, Report, get_reference, judge_samples
 from .metrics.features import choose_judge
 from .models import (
     build_dc_classifier,
@@ -32,12 +32,15 @@ from .models import (
     build_discriminator,
     build_generator,
     build_leaky_generator,
+    build_relu_generator,
     build_sigmoid_discriminator,
+    build_strided_discriminator,
+    build_strided_generator,
     initialize_weights,
     sample_noise,
 )
 from .settings import PROFILES, fork_random, get_device, get_profile, set_seed
-from .training import AdversarialStep, History, train
+from .training import AdversarialStep, History, Progress, train
 from .validation import need_choice, need_count
 
 SHORT = 1280  # images of the short profile: every line runs, nothing is learned
@@ -53,7 +56,9 @@ class Recipe:
     `epochs` are for the profiles "cpu" and "gpu". `as_probability` turns a score into D(x);
     None where D gives it itself, or where scores are no logits. `prepare` is applied to every
     layer of both networks before training. `augment` changes the training images; samples are
-    then judged against real images changed alike.
+    then judged against real images changed alike. `ema` is how slowly the average of G forgets,
+    from which samples then come; None keeps no average. `precision` is "auto" where bf16 was
+    measured to do no harm (docs/results.md), else "fp32".
     """
 
     summary: str
@@ -71,6 +76,8 @@ class Recipe:
     as_probability: Callable[[Tensor], Tensor] | None = torch.sigmoid
     prepare: Callable[[nn.Module], None] | None = None
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    ema: float | None = None
+    precision: str = "auto"
 
     def build(self, limit: int | None = None) -> tuple[AdversarialStep, BatchLoader]:
         """The step with new networks, and the loader, on this machine's device."""
@@ -87,38 +94,130 @@ class Recipe:
         images = self.load(limit=limit)
         return step, BatchLoader(images, self.batch_size, device, self.augment, drop_last=True)
 
+    def count_epochs(self, profile: str) -> int:
+        """How many epochs it has in that profile."""
+        return dict(zip(PROFILES, (1, *self.epochs), strict=True))[profile]
 
-_MLP = {"load": load_mnist, "build_D": build_discriminator, "build_G": build_generator}
+    def train(
+        self,
+        out: str | Path,
+        epochs: int,
+        profile: str,
+        *,
+        fresh: bool = False,
+        seed: int = 0,
+        callbacks: Sequence[Callable[[Progress], None]] = (),
+        precision: str | None = None,
+    ) -> tuple[AdversarialStep, History]:
+        """Train new networks into the folder `out`, with a sample after each epoch.
+
+        `callbacks` are called after each epoch, and only then: not when a run goes on.
+        """
+        set_seed(seed)
+        step, loader = self.build(limit=SHORT if profile == "short" else None)
+        length = len(loader)
+
+        def after_an_epoch(progress: Progress) -> None:
+            if progress.step and progress.step % length == 0:
+                for callback in callbacks:
+                    callback(progress)
+
+        history = train(
+            step,
+            loader,
+            num_epochs=epochs,
+            callbacks=[after_an_epoch],
+            show_every=length,
+            checkpoint=Path(out),
+            fresh=fresh,
+            seed=seed,
+            ema=self.ema,
+            precision=precision or self.precision,
+            progress=True,
+        )
+        save_grid(draw_samples(step, SHOWN), Path(out) / "samples.png")
+        save_grids(history, epochs, Path(out))
+        print(f"samples: {Path(out) / 'samples.png'}")
+        return step, history
+
+    def find_reference(self, samples: Tensor) -> Reference:
+        """The real images that samples are to be judged against."""
+        return get_reference(choose_judge(samples).name, self.augment)
+
+
 _LOGITS = {"discriminator_loss": discriminator_loss, "generator_loss": generator_loss}
 _LEAST_SQUARES = {
     "discriminator_loss": ls_discriminator_loss,
     "generator_loss": ls_generator_loss,
     "as_probability": None,
 }
+_SIGMOID = {  # as the classic scripts have it: D ends in a sigmoid, batches of 64
+    "load": load_mnist,
+    "build_D": build_sigmoid_discriminator,
+    "discriminator_loss": probability_discriminator_loss,
+    "generator_loss": probability_generator_loss,
+    "as_probability": None,
+    "batch_size": 64,
+    "noise": "normal",
+    "epochs": (10, 100),
+}
+_MLP = {
+    "load": load_mnist,
+    "build_D": build_discriminator,
+    "build_G": build_generator,
+    "epochs": (10, 100),
+    "ema": 0.999,
+}
+_MAX_POOL = {
+    "load": load_mnist,
+    "build_D": build_dc_classifier,
+    "build_G": build_dc_generator,
+    "epochs": (3, 30),
+    "prepare": initialize_weights,
+}
+_STRIDED = {
+    "load": load_mnist,
+    "build_D": build_strided_discriminator,
+    "build_G": build_strided_generator,
+    "batch_size": 64,
+    "noise_size": 64,
+    "noise": "normal",
+    "ema": 0.999,
+}
 
 RECIPES = {
     "mlp_sigmoid": Recipe(
         "MLPs with LeakyReLU; D ends in a sigmoid, nn.BCELoss",
-        load_mnist,
-        build_sigmoid_discriminator,
-        build_leaky_generator,
-        probability_discriminator_loss,
-        probability_generator_loss,
-        epochs=(10, 100),
+        build_G=build_leaky_generator,
         lr=2e-4,
-        noise="normal",
-        as_probability=None,
+        **_SIGMOID,
     ),
-    "mlp_logits": Recipe("MLPs on logits", **_MLP, **_LOGITS, epochs=(10, 100)),
-    "mlp_ls": Recipe("the same MLPs, least squares", **_MLP, **_LEAST_SQUARES, epochs=(10, 100)),
+    "mlp_relu": Recipe(
+        "MLPs, G with ReLU; D ends in a sigmoid, nn.BCELoss",
+        build_G=build_relu_generator,
+        precision="fp32",  # not compared with bf16 yet
+        **_SIGMOID,
+    ),
+    "mlp_logits": Recipe("MLPs on logits", **_MLP, **_LOGITS),
+    "mlp_ls": Recipe("the same MLPs, least squares", **_MLP, **_LEAST_SQUARES),
     "dcgan": Recipe(
-        "convolutions with max pooling against batch norm, on logits",
-        load_mnist,
-        build_dc_classifier,
-        build_dc_generator,
+        "convolutions with max pooling against batch norm, on logits", **_MAX_POOL, **_LOGITS
+    ),
+    "dcgan_ls": Recipe("the same convolutions, least squares", **_MAX_POOL, **_LEAST_SQUARES),
+    "dcgan_rotated": Recipe(
+        "strided convolutions with batch norm, on digits turned by up to 20 degrees",
+        epochs=(12, 60),
+        lr=2e-4,
+        betas=(0.5, 0.99),
+        augment=random_rotation(20),
+        **_STRIDED,
         **_LOGITS,
-        epochs=(3, 30),
-        prepare=initialize_weights,
+    ),
+    "dcgan_strided": Recipe(
+        "the same strided pair, digits upright, a larger learning rate",
+        epochs=(12, 60),
+        **_STRIDED,
+        **_LOGITS,
     ),
 }
 
@@ -143,8 +242,10 @@ def train_recipe(
 ) -> History:
     """Train a recipe into the folder `out`; the same call again goes on where it stopped.
 
-    Leaves checkpoints, `history.csv`, `settings.json`, `samples.png` and `quality.txt`, and prints
-    what the last one holds: the verdict on the run, and how near its samples are to real images.
+    Leaves checkpoints, `history.csv`, `settings.json`, `samples.png`, grids of the same fixed
+    noise at the start, half way and at the end (`samples_epoch000.png`, ...), and `quality.txt`,
+    and prints what the last one holds: the verdict on the run, and how near its samples are to
+    real images.
 
     Args:
         name: one of `RECIPES`.
@@ -159,21 +260,9 @@ def train_recipe(
     """
     recipe = get_recipe(name)
     profile = need_choice(profile or get_profile(), "profile", PROFILES)
-    by_profile = dict(zip(PROFILES, (1, *recipe.epochs), strict=True))
-    count = by_profile[profile] if epochs is None else need_count(epochs, "epochs")
+    count = recipe.count_epochs(profile) if epochs is None else need_count(epochs, "epochs")
     print(f"{name}: {recipe.summary}")
-    set_seed(seed)
-    step, loader = recipe.build(limit=SHORT if profile == "short" else None)
-    history = train(
-        step,
-        loader,
-        num_epochs=count,
-        checkpoint=Path(out),
-        fresh=fresh,
-        seed=seed,
-        progress=True,
-    )
-    save_samples(step, Path(out) / "samples.png")
+    step, history = recipe.train(out, count, profile, fresh=fresh, seed=seed)
     if history.stopped == "interrupted":
         return history  # whoever presses Ctrl-C wants to get away
     quality = f"{diagnose(history)}\n{judge_recipe(recipe, step, JUDGED[profile])}\n"
@@ -184,25 +273,32 @@ def train_recipe(
 
 def judge_recipe(recipe: Recipe, step: AdversarialStep, count: int) -> Report | str:
     """What the course's classifier finds in `count` samples; in words where it can find nothing."""
-    with fork_random(seed=0):
-        noise = sample_noise(count, step.noise_size, step.noise)
-    parts = [step.sample(part.to(step.device)) for part in noise.split(PART)]
-    samples = torch.cat(parts)
+    samples = draw_samples(step, count)
     if not torch.isfinite(samples).all():
         return "no quality to measure: the samples are not finite"
-    reference = get_reference(choose_judge(samples).name, recipe.augment)
     try:
-        return judge_samples(samples, reference)
+        return judge_samples(samples, recipe.find_reference(samples))
     except ValueError as problem:  # a G that has broken down may leave the range of images
         return f"no quality to measure: {problem}"
 
 
-def save_samples(step: AdversarialStep, path: Path) -> None:
-    """A grid of samples from noise that is always the same, as a PNG."""
+def draw_samples(step: AdversarialStep, count: int) -> Tensor:
+    """`count` samples from noise that is always the same, on the CPU."""
+    with fork_random(seed=0):
+        noise = sample_noise(count, step.noise_size, step.noise)
+    return torch.cat([step.sample(part.to(step.device)) for part in noise.split(PART)])
+
+
+def save_grids(history: History, epochs: int, folder: Path) -> None:
+    """The samples from the fixed noise before the first epoch, half way and at the end."""
+    by_epoch = dict(enumerate(images for _, images in history.samples))
+    for epoch in sorted({0, epochs // 2, epochs} & by_epoch.keys()):
+        save_grid(by_epoch[epoch], folder / f"samples_epoch{epoch:03d}.png", nrow=5)
+
+
+def save_grid(images: Tensor, path: Path, nrow: int = 8) -> None:
+    """Images in [-1, 1] as one PNG."""
     from torchvision.utils import save_image
 
-    with fork_random(seed=0):
-        noise = sample_noise(SHOWN, step.noise_size, step.noise).to(step.device)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_image(step.sample(noise), path, nrow=8, normalize=True, value_range=(-1, 1))
-    print(f"samples: {path}")
+    save_image(images, path, nrow=nrow, normalize=True, value_range=(-1, 1))

@@ -878,6 +878,11 @@ race_history = train_by_course(epochs=2, checkpoint="lesson01_race")
 print(race_history)
 
 # %% [markdown]
+# Without a notebook, `python -m course_utils train mlp_relu` trains the networks of the first pair, and leaves grids
+# from one fixed noise, the history, and a distance. `mlp_sigmoid` is the same with LeakyReLU in G; `mlp_logits` has the
+# better pair's D and a larger G.
+
+# %% [markdown]
 # ## When it goes wrong
 #
 # | what you see | what it usually is | what helps |

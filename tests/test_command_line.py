@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 
-from course_utils import authoring, classifiers, doctor, verdicts
+from course_utils import authoring, classifiers, doctor, results, verdicts
 from course_utils.__main__ import main
 
 
@@ -118,8 +118,52 @@ def test_verdicts_are_measured_for_the_pairs_named(monkeypatch, arguments, expec
 
 
 @pytest.mark.parametrize(
+    "arguments, names, options",
+    [
+        ([], None, {}),
+        (["dcgan", "mlp_ls"], ["dcgan", "mlp_ls"], {}),
+        (["--seeds", "1", "--profile", "gpu"], None, {"seeds": 1, "profile": "gpu"}),
+        (["dcgan", "--runs", "here", "--profile", "cpu"], ["dcgan"],
+         {"runs": "here", "profile": "cpu"}),
+    ],
+    ids=["all", "two", "one seed", "elsewhere"],
+)  # fmt: skip
+def test_results_are_measured_as_asked(monkeypatch, arguments, names, options) -> None:
+    called = []
+    monkeypatch.setattr(
+        results, "measure_results", lambda *given, **named: called.append((given, named))
+    )
+    assert main(["results", *arguments]) == 0
+    defaults = {"seeds": 3, "profile": None, "runs": "runs/results"}
+    assert called == [((names,), defaults | options)]
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["dcgam"], "names: expected one of dcgan,"),
+        (["--seeds", "0"], "seeds: expected at least 1"),
+    ],
+)
+def test_results_that_cannot_be_measured(monkeypatch, capsys, arguments, said) -> None:
+    monkeypatch.setattr(results.measure, "_in_own_process", None)  # nothing may be trained
+    monkeypatch.setattr(results.measure, "write_results", None)
+    assert main(["results", *arguments]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     "arguments",
-    [[], ["fly"], ["run", "01"], ["lessons"], ["lessons", "eat"], ["classifiers", "svhn"]],
+    [
+        ["results", "--profile", "short"],
+        ["results", "--seeds", "some"],
+        [],
+        ["fly"],
+        ["run", "01"],
+        ["lessons"],
+        ["lessons", "eat"],
+        ["classifiers", "svhn"],
+    ],
 )
 def test_wrong_commands_end_with_usage(arguments, capsys) -> None:
     with pytest.raises(SystemExit) as stop:

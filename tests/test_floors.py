@@ -13,11 +13,11 @@ PACKAGE = Path(__file__).parents[1] / "course_utils"
 
 FLOORS = {
     0: ("settings", "validation"),
-    1: ("data", "models", "losses"),
+    1: ("data", "models", "losses", "shipped"),
     2: ("checkpoints", "metrics", "plots"),
     3: ("animation", "checks", "diagnosis", "training"),
-    4: ("dashboard", "exercises", "explorer", "gallery", "recipes"),
-    5: ("__main__", "authoring", "bench", "classifiers", "doctor", "verdicts"),
+    4: ("dashboard", "exercises", "explorer", "gallery", "pretrained", "recipes"),
+    5: ("__main__", "authoring", "bench", "classifiers", "doctor", "results", "verdicts"),
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 HALL = "__init__"  # course_utils/__init__.py: it hands on the names of floors 0 to 4
@@ -28,8 +28,10 @@ NEIGHBOURS = {
     ("__main__", "bench"),
     ("__main__", "classifiers"),
     ("__main__", "doctor"),
+    ("__main__", "results"),
     ("__main__", "verdicts"),
     ("diagnosis", "training"),
+    ("pretrained", "recipes"),
 }
 HEAVY = ["ipywidgets", "pandas", "sklearn", "mlxtend", "pyarrow", "huggingface_hub", "jupytext"]
 

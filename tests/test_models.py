@@ -23,15 +23,18 @@ from course_utils.models import (
     build_discriminator,
     build_generator,
     build_leaky_generator,
+    build_relu_generator,
     build_sigmoid_discriminator,
+    build_strided_discriminator,
+    build_strided_generator,
     count_params,
     initialize_weights,
     sample_noise,
     summarize,
 )
 
-DISCRIMINATORS = (build_discriminator, build_dc_classifier)
-GENERATORS = (build_generator, build_dc_generator)
+DISCRIMINATORS = (build_discriminator, build_dc_classifier, build_strided_discriminator)
+GENERATORS = (build_generator, build_dc_generator, build_strided_generator, build_relu_generator)
 
 
 pytestmark = pytest.mark.usefixtures("own_randomness")
@@ -59,9 +62,10 @@ def test_each_dimension_of_noise_costs_1024_weights(build, at_four, noise_dim):
     assert count_params(build(noise_dim)) == at_four + 1024 * (int(noise_dim) - 4)
 
 
-def test_noise_has_96_dimensions_unless_told_otherwise():
-    assert build_generator()(torch.zeros(2, 96)).shape == (2, 1, 28, 28)
-    assert build_dc_generator()(torch.zeros(2, 96)).shape == (2, 1, 28, 28)
+@pytest.mark.parametrize("build", GENERATORS)
+def test_noise_has_its_dimensions_unless_told_otherwise(build):
+    dim = 64 if build is build_strided_generator else 96
+    assert build()(torch.randn(2, dim)).shape == (2, 1, 28, 28)
 
 
 @pytest.mark.parametrize("build", DISCRIMINATORS)
@@ -92,7 +96,10 @@ def test_logits_have_no_limits(build):
     assert logits.abs().max() > 2
 
 
-@pytest.mark.parametrize("pair", list(zip(DISCRIMINATORS, GENERATORS)), ids=["mlp", "dc"])
+PAIRS = dict(zip(("mlp", "dc", "strided"), zip(DISCRIMINATORS, GENERATORS)))
+
+
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 def test_gradients_reach_every_weight_of_the_pair(pair):
     D, G = pair[0](), pair[1](4)
     generator_loss(D(G(sample_noise(8, 4)))).backward()
@@ -109,11 +116,76 @@ def linear_params(*sizes: int) -> int:
 
 @pytest.mark.parametrize("hidden", [1, 64, 256])
 def test_hidden_size_decides_the_mlps_of_lesson_1(hidden):
-    D, G = build_sigmoid_discriminator(hidden), build_leaky_generator(96, hidden)
+    D = build_sigmoid_discriminator(hidden)
     assert count_params(D) == linear_params(784, 2 * hidden, hidden, 1)
-    assert count_params(G) == linear_params(96, hidden, 2 * hidden, 784)
     assert count_params(build_sigmoid_discriminator()) == 533_505
-    assert count_params(build_leaky_generator()) == 558_608
+    for build in (build_leaky_generator, build_relu_generator):
+        assert count_params(build(96, hidden)) == linear_params(96, hidden, 2 * hidden, 784)
+        assert count_params(build()) == 558_608
+
+
+def test_the_two_generators_of_lesson_1_differ_in_their_activation_only():
+    leaky_one, plain = build_leaky_generator(5, 7), build_relu_generator(5, 7)
+    assert [type(layer) for layer in plain] == [
+        nn.ReLU if isinstance(layer, nn.LeakyReLU) else type(layer) for layer in leaky_one
+    ]
+    plain.load_state_dict(leaky_one.state_dict())
+    noise = torch.randn(3, 5)
+    assert not torch.equal(plain(noise), leaky_one(noise))
+    for layer in leaky_one:
+        if isinstance(layer, nn.LeakyReLU):
+            layer.negative_slope = 0.0  # a leak of nothing
+    torch.testing.assert_close(plain(noise), leaky_one(noise))
+
+
+def test_the_counts_of_the_strided_pair():
+    """Windows of 4 x 4 and 3 x 3; two numbers a channel for batch norm; no bias before it."""
+    d = (16 * 1 * 32 + 32) + (16 * 32 * 64 + 2 * 64) + (9 * 64 * 128 + 2 * 128) + (128 * 16 + 1)
+    g = (
+        (16 * 64 * 128 + 2 * 128)
+        + (9 * 128 * 64 + 2 * 64)
+        + (16 * 64 * 32 + 2 * 32)
+        + (16 * 32 + 1)
+    )
+    assert count_params(build_strided_discriminator()) == d == 109_473
+    assert count_params(build_strided_generator()) == g == 238_529
+    assert count_params(build_strided_generator(65)) == g + 2048
+
+
+STRIDED = {
+    "D": (
+        build_strided_discriminator,
+        [nn.Conv2d, nn.LeakyReLU] + 2 * [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU]
+        + [nn.Flatten, nn.Linear],
+        [(32, 14, 14), (64, 7, 7), (128, 4, 4)],
+    ),
+    "G": (
+        build_strided_generator,
+        [nn.Unflatten] + 3 * [nn.ConvTranspose2d, nn.BatchNorm2d, nn.ReLU]
+        + [nn.ConvTranspose2d, nn.Tanh],
+        [(128, 4, 4), (64, 7, 7), (32, 14, 14), (1, 28, 28)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("build, layers, sides", STRIDED.values(), ids=STRIDED)
+def test_the_strided_pair_block_by_block(build, layers, sides):
+    network = build()
+    assert [type(layer) for layer in network][1:] == layers  # the first only looks at its input
+    x = digits(2) if build is build_strided_discriminator else torch.randn(2, 64)
+    seen = []
+    for layer in network:
+        x = layer(x)
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            seen.append(tuple(x.shape[1:]))
+    assert seen == sides
+
+
+@pytest.mark.parametrize("build", [build_strided_discriminator, build_strided_generator])
+def test_a_convolution_before_batch_norm_has_no_bias_and_any_other_has(build):
+    for layer, following in pairwise(build()):
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            assert (layer.bias is None) == isinstance(following, nn.BatchNorm2d)
 
 
 def test_the_counts_of_the_cifar10_pair():
@@ -142,7 +214,15 @@ def test_images_in_minus_one_to_one_and_probabilities(build_D, build_G, shape):
     (-beliefs.log().mean()).backward()
 
 
-@pytest.mark.parametrize("build", [build_sigmoid_discriminator, build_cifar10_discriminator])
+@pytest.mark.parametrize(
+    "build",
+    [
+        build_sigmoid_discriminator,
+        build_leaky_generator,
+        build_cifar10_discriminator,
+        build_strided_discriminator,
+    ],
+)
 def test_their_leak_is_a_fifth(build):
     slopes = {m.negative_slope for m in build().modules() if isinstance(m, nn.LeakyReLU)}
     assert slopes == {0.2}
@@ -151,8 +231,8 @@ def test_their_leak_is_a_fifth(build):
 # --- layer by layer: the same mathematics written out by hand, in float64 --------------------
 
 
-def leaky(x: Tensor) -> Tensor:
-    return torch.where(x > 0, x, 0.01 * x)
+def leaky(x: Tensor, slope: float = 0.01) -> Tensor:
+    return torch.where(x > 0, x, slope * x)
 
 
 def batch_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -193,6 +273,21 @@ def dc_generator(z, w1, b1, g1, h1, w2, b2, g2, h2, k1, c1, g3, h3, k2, c2):
     return F.conv_transpose2d(x, k2, c2, stride=2, padding=1).tanh()
 
 
+def strided_discriminator(x, k1, c1, k2, g2, h2, k3, g3, h3, w, b):
+    x = leaky(F.conv2d(x, k1, c1, stride=2, padding=1), 0.2)
+    x = leaky(batch_norm(F.conv2d(x, k2, stride=2, padding=1), g2, h2), 0.2)
+    x = leaky(batch_norm(F.conv2d(x, k3, stride=2, padding=1), g3, h3), 0.2)
+    return x.reshape(len(x), 2048) @ w.T + b
+
+
+def strided_generator(z, k1, g1, h1, k2, g2, h2, k3, g3, h3, k4, c4):
+    x = torch.einsum("nd,dchw->nchw", z, k1)  # from a single pixel: every window is the kernel
+    x = batch_norm(x, g1, h1).clamp(min=0)
+    x = batch_norm(F.conv_transpose2d(x, k2, stride=2, padding=1), g2, h2).clamp(min=0)
+    x = batch_norm(F.conv_transpose2d(x, k3, stride=2, padding=1), g3, h3).clamp(min=0)
+    return F.conv_transpose2d(x, k4, c4, stride=2, padding=1).tanh()
+
+
 @pytest.mark.parametrize(
     "network, by_hand, inputs",
     [
@@ -200,8 +295,19 @@ def dc_generator(z, w1, b1, g1, h1, w2, b2, g2, h2, k1, c1, g3, h3, k2, c2):
         (lambda: build_generator(5), mlp_generator, lambda: torch.randn(3, 5)),
         (build_dc_classifier, dc_classifier, digits),
         (lambda: build_dc_generator(5), dc_generator, lambda: torch.randn(3, 5)),
+        (build_strided_discriminator, strided_discriminator, digits),
+        (lambda: build_strided_generator(5), strided_generator, lambda: torch.randn(3, 5)),
+        (lambda: build_relu_generator(5, 6), mlp_generator, lambda: torch.randn(3, 5)),
     ],
-    ids=["discriminator", "generator", "dc classifier", "dc generator"],
+    ids=[
+        "discriminator",
+        "generator",
+        "dc classifier",
+        "dc generator",
+        "strided discriminator",
+        "strided generator",
+        "relu generator",
+    ],
 )
 @torch.no_grad()
 def test_a_network_computes_its_layers(network, by_hand, inputs):
@@ -212,8 +318,9 @@ def test_a_network_computes_its_layers(network, by_hand, inputs):
     torch.testing.assert_close(network(inputs), expected, rtol=1e-9, atol=1e-9)
 
 
-def test_batch_norm_uses_its_statistics_once_training_is_over():
-    G = build_dc_generator(4)
+@pytest.mark.parametrize("build", [build_dc_generator, build_strided_generator])
+def test_batch_norm_uses_its_statistics_once_training_is_over(build):
+    G = build(4)
     G(sample_noise(16, 4))
     noise = sample_noise(3, 4)
     G.eval()
@@ -366,6 +473,9 @@ def test_counted_is_what_training_can_change():
         (build_dc_classifier, (1, 28, 28), 11, "1,102,721"),
         (lambda: build_dc_generator(4), (4,), 14, "6,580,801"),
         (lambda: build_generator(4).eval().double(), (4,), 8, "1,858,320"),
+        (build_relu_generator, (96,), 8, "558,608"),
+        (build_strided_discriminator, (1, 28, 28), 11, "109,473"),
+        (build_strided_generator, (64,), 13, "238,529"),
     ],
 )
 def test_summarize_prints_a_table_and_changes_nothing(build, size, layers, total, capsys):
@@ -393,6 +503,10 @@ def test_summarize_prints_a_table_and_changes_nothing(build, size, layers, total
         (build_generator, "noise_dim=96"),
         (build_dc_classifier, ""),
         (build_dc_generator, "noise_dim=96"),
+        (build_leaky_generator, "noise_dim=96, hidden_size=256"),
+        (build_relu_generator, "noise_dim=96, hidden_size=256"),
+        (build_strided_discriminator, ""),
+        (build_strided_generator, "noise_dim=64"),
         (sample_noise, "batch_size, dim, kind='uniform', device=None, generator=None"),
         (initialize_weights, "module"),
         (count_params, "model"),

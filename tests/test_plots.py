@@ -23,10 +23,12 @@ from torch import Tensor, nn
 
 from course_utils import plots
 from course_utils.plots import (
+    CROSS_ENTROPY_DRAW,
     D_COLOUR,
     FAKE,
     G_COLOUR,
     REAL,
+    draw_losses,
     plot_losses,
     show_figure,
     show_grids,
@@ -344,6 +346,76 @@ def test_the_curves_in_words(gallery):
     )
 
 
+def dotted(axis) -> list[tuple[float, str]]:
+    """The heights and colours of the level lines, in the order in which they were drawn."""
+    lines = [line for line in axis.lines if line.get_linestyle() == ":"]
+    assert all(len(set(line.get_ydata())) == 1 for line in lines)
+    return [(line.get_ydata()[0], line.get_color()) for line in lines]
+
+
+@pytest.mark.parametrize("draw", [(0.25, 0.125), [1, 0], (-2.5, 7.0)])
+def test_the_losses_of_a_draw_can_be_others(gallery, draw):
+    plot_losses(make_history(), draw=draw)
+    left, right = gallery.figure.axes
+    assert dotted(left) == [(draw[0], D_COLOUR), (draw[1], G_COLOUR)]
+    assert dotted(right) == [(0.5, "grey")]  # scores of least squares have their middle there too
+
+
+def test_the_draw_of_the_cross_entropy_unless_told_otherwise(gallery):
+    left, right = Figure().subplots(1, 2)
+    draw_losses(left, right, make_history())
+    (d_draw, d_colour), (g_draw, g_colour) = dotted(left)
+    assert (d_draw, g_draw) == pytest.approx((1.3862943611, 0.6931471806))
+    assert (d_colour, g_colour) == (D_COLOUR, G_COLOUR)
+    assert left.get_legend() is not None and not gallery.shown  # drawn, shown by nobody
+
+
+LIMITS = {
+    "inside": ([0.2, 0.9], [0.1, 0.4], (0, 1)),
+    "at the ends": ([1.0, 1.0], [0.0, 0.0], (0, 1)),
+    "above": ([0.5, 1.75], [0.1, 0.2], (0, 1.75)),
+    "below": ([0.5, 0.6], [0.1, -0.5], (-0.5, 1)),
+    "the other way round": ([-0.25, 0.5], [0.1, 3.0], (-0.25, 3.0)),
+}
+
+
+@pytest.mark.parametrize("d_real, d_fake, expected", LIMITS.values(), ids=LIMITS)
+def test_beliefs_are_drawn_from_0_to_1_and_scores_as_far_as_they_go(
+    gallery, d_real, d_fake, expected
+):
+    plot_losses(make_history(2, d_real=d_real, d_fake=d_fake))
+    assert gallery.figure.axes[1].get_ylim() == pytest.approx(expected)
+
+
+@steady
+@given(st.lists(st.tuples(*2 * [st.floats(-50, 50)]), min_size=1, max_size=6))
+def test_no_score_falls_out_of_the_picture(pairs):
+    left, right = Figure().subplots(1, 2)
+    d_real, d_fake = map(list, zip(*pairs))
+    draw_losses(left, right, make_history(len(pairs), d_real=d_real, d_fake=d_fake))
+    low, high = right.get_ylim()
+    assert low <= min(0, *d_real, *d_fake) and high >= max(1, *d_real, *d_fake)
+    inside = all(0 <= value <= 1 for value in (*d_real, *d_fake))
+    assert ((low, high) == (0, 1)) == inside
+
+
+@pytest.mark.parametrize("where", [0, 2, 4])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_run_that_broke_down_can_be_drawn(gallery, where, value):
+    """A loop of one's own may log what is not finite; the rest is still worth a look."""
+    d_real = [0.5, 0.6, 0.7, 0.8, 0.9]
+    d_real[where] = value
+    plot_losses(make_history(5, d_real=d_real))
+    assert gallery.figure.axes[1].get_ylim() == (0, 1)
+
+
+def test_a_history_without_a_step_can_be_drawn_on_axes_of_your_own():
+    """The live dashboard draws before the first step."""
+    left, right = Figure().subplots(1, 2)
+    draw_losses(left, right, make_history(0))
+    assert right.get_ylim() == (0, 1)
+
+
 # --- show_plane ------------------------------------------------------------------------------
 
 
@@ -391,7 +463,7 @@ def test_the_plane_follows_the_points_precision_and_leaves_no_gradient(gallery):
     [
         (show_images, "images, nrow=None, titles=None, alt=None, kind=None"),
         (show_grids, "grids, alt, nrow=5, kind=None"),
-        (plot_losses, "history"),
+        (plot_losses, f"history, draw={CROSS_ENTROPY_DRAW}"),
         (show_plane, "discriminator, real, fake, title, alt=None, reach=3.0"),
         (show_figure, "figure, alt"),
     ],
@@ -496,6 +568,21 @@ class Says(nn.Module):
         TypeError,
         "history",
         "d_fake",
+    ),
+    ("draw: number", lambda: plot_losses(make_history(), 0.25), TypeError, "draw", "0.25"),
+    ("draw: None", lambda: plot_losses(make_history(), None), TypeError, "draw", "None"),
+    ("draw: one", lambda: plot_losses(make_history(), (0.25,)), TypeError, "draw", "(0.25,)"),
+    ("draw: three", lambda: plot_losses(make_history(), (1, 2, 3)), TypeError, "draw", "(1, 2, 3)"),
+    ("draw: text", lambda: plot_losses(make_history(), ("a", 1)), TypeError, "draw", "'a'"),
+    ("draw: word", lambda: plot_losses(make_history(), "ls"), TypeError, "draw", "'ls'"),
+    ("draw: bool", lambda: plot_losses(make_history(), (1, True)), TypeError, "draw", "True"),
+    ("draw: NaN", lambda: plot_losses(make_history(), (1, math.nan)), ValueError, "draw", "nan"),
+    (
+        "draw: infinite",
+        lambda: plot_losses(make_history(), (math.inf, 1)),
+        ValueError,
+        "draw",
+        "inf",
     ),
     ("D: function", lambda: plane(lambda x: x), TypeError, "discriminator", "function"),
     ("D: class", lambda: plane(RightHalf), TypeError, "discriminator", "the class RightHalf"),

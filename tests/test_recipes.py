@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from helpers import assert_complains, bad_inputs
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from course_utils import recipes
 from course_utils.__main__ import INTERRUPTED, main
 from course_utils.checkpoints import load_newest
-from course_utils.data import random_rotation
-from course_utils.recipes import RECIPES, Recipe, get_recipe, train_recipe
+from course_utils.data import load_mnist, random_rotation
+from course_utils.models import initialize_weights
+from course_utils.recipes import JUDGED, RECIPES, Recipe, get_recipe, save_grids, train_recipe
 from course_utils.training import History
+
+pytestmark = pytest.mark.filterwarnings("ignore:the Fréchet distance of")
 
 
 @pytest.fixture
 def small(monkeypatch):
-    """A recipe of few weights in the place of `mlp_logits`."""
+    """A recipe of few weights in the place of `mlp_logits`, and few samples to judge."""
     known = RECIPES["mlp_logits"]
     tiny = Recipe(
         "tiny",
@@ -35,6 +42,7 @@ def small(monkeypatch):
         noise_size=4,
     )
     monkeypatch.setitem(RECIPES, "mlp_logits", tiny)
+    monkeypatch.setitem(JUDGED, "short", 300)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -48,29 +56,163 @@ def test_each_recipe_takes_a_step(name):
     after = [*step.D.parameters(), *step.G.parameters()]
     assert not any(torch.equal(p, q) for p, q in zip(before, after))
     assert len(images) == recipe.batch_size and loader.drop_last
-    if recipe.as_probability is None and name != "mlp_ls":
-        assert isinstance(step.D[-1], nn.Sigmoid)
+    assert images.min() == -1 and 0.9 < images.max() <= 1  # black paper, white ink
+    samples = step.sample(step.draw_noise(2))
+    assert samples.shape == (2, 1, 28, 28) and samples.abs().max() <= 1
+    assert recipe.load is load_mnist
+
+
+# --- the settings that were asked for --------------------------------------------------------
+
+CLASSIC = (64, 2e-4, (0.5, 0.999), 96, "normal", None)
+PLAIN = (128, 1e-3, (0.5, 0.999), 96, "uniform", None)
 
 
 @pytest.mark.parametrize(
     "name, expected",
     [
-        ("mlp_sigmoid", (128, 2e-4, (0.5, 0.999), "normal")),
-        ("mlp_logits", (128, 1e-3, (0.5, 0.999), "uniform")),
-        ("mlp_ls", (128, 1e-3, (0.5, 0.999), "uniform")),
-        ("dcgan", (128, 1e-3, (0.5, 0.999), "uniform")),
+        ("mlp_sigmoid", CLASSIC),
+        ("mlp_relu", (64, 1e-3, (0.5, 0.999), 96, "normal", None)),
+        ("mlp_logits", PLAIN),
+        ("mlp_ls", PLAIN),
+        ("dcgan", PLAIN),
+        ("dcgan_ls", PLAIN),
+        ("dcgan_rotated", (64, 2e-4, (0.5, 0.99), 64, "normal", "turned")),
+        ("dcgan_strided", (64, 1e-3, (0.5, 0.999), 64, "normal", None)),
     ],
 )
 def test_the_settings_that_were_asked_for(name, expected):
     recipe = get_recipe(name)
-    assert (recipe.batch_size, recipe.lr, recipe.betas, recipe.noise) == expected
-    assert recipe.noise_size == 96
+    turned = None if recipe.augment is None else "turned"
+    found = recipe.batch_size, recipe.lr, recipe.betas, recipe.noise_size, recipe.noise, turned
+    assert found == expected
+    step, loader = recipe.build(limit=256)
+    for solver in (step.D_solver, step.G_solver):
+        (group,) = solver.param_groups
+        assert isinstance(solver, torch.optim.Adam) and group["weight_decay"] == 0
+        assert (group["lr"], tuple(group["betas"])) == (recipe.lr, recipe.betas)
+    assert (step.noise_size, step.noise) == (recipe.noise_size, recipe.noise)
+    assert loader.augment is recipe.augment and loader.drop_last
 
 
-def test_xavier_weights_for_the_dcgan():
-    step, _ = get_recipe("dcgan").build(limit=128)
+def test_every_recipe_is_in_the_table_above():
+    assert list(RECIPES) == [
+        *("mlp_sigmoid", "mlp_relu", "mlp_logits", "mlp_ls"),
+        *("dcgan", "dcgan_ls", "dcgan_rotated", "dcgan_strided"),
+    ]
+
+
+def sizes(network: nn.Module) -> list[int]:
+    """The widths of an MLP, from its input on."""
+    layers = [m for m in network.modules() if isinstance(m, nn.Linear)]
+    return [layers[0].in_features, *(layer.out_features for layer in layers)]
+
+
+def kinds(network: nn.Module) -> set[type[nn.Module]]:
+    return {type(m) for m in network.modules()}
+
+
+@pytest.mark.parametrize(
+    "name, of_D, of_G",
+    [
+        ("mlp_sigmoid", [784, 512, 256, 1], [96, 256, 512, 784]),
+        ("mlp_relu", [784, 512, 256, 1], [96, 256, 512, 784]),
+        ("mlp_logits", [784, 256, 256, 1], [96, 1024, 1024, 784]),
+        ("mlp_ls", [784, 256, 256, 1], [96, 1024, 1024, 784]),
+    ],
+)
+def test_the_widths_of_the_mlps(name, of_D, of_G):
+    recipe = get_recipe(name)
+    assert sizes(recipe.build_D()) == of_D and sizes(recipe.build_G(96)) == of_G
+    assert not (kinds(recipe.build_D()) | kinds(recipe.build_G(96))) & {nn.Conv2d, nn.BatchNorm1d}
+
+
+def test_what_lies_between_the_layers():
+    D, G = get_recipe("mlp_sigmoid").build_D(), get_recipe("mlp_sigmoid").build_G(96)
+    assert isinstance(D[-1], nn.Sigmoid) and isinstance(
+        get_recipe("mlp_relu").build_D()[-1], nn.Sigmoid
+    )
+    assert nn.LeakyReLU in kinds(G) and nn.ReLU not in kinds(G)
+    G = get_recipe("mlp_relu").build_G(96)
+    assert nn.ReLU in kinds(G) and nn.LeakyReLU not in kinds(G)
+    for name in ("dcgan", "dcgan_ls"):
+        D, G = get_recipe(name).build_D(), get_recipe(name).build_G(96)
+        assert nn.MaxPool2d in kinds(D) and nn.BatchNorm2d not in kinds(D)
+        assert {nn.BatchNorm1d, nn.BatchNorm2d, nn.ConvTranspose2d} <= kinds(G)
+    for name in ("dcgan_rotated", "dcgan_strided"):
+        D, G = get_recipe(name).build_D(), get_recipe(name).build_G(64)
+        assert nn.MaxPool2d not in kinds(D) and nn.BatchNorm2d in kinds(D) & kinds(G)
+        assert all(m.stride == (2, 2) for m in D.modules() if isinstance(m, nn.Conv2d))
+
+
+DRAW = 2 * math.log(2), math.log(2)
+
+
+@pytest.mark.parametrize(
+    "names, score, losses, belief",
+    [
+        (("mlp_sigmoid", "mlp_relu"), 0.5, DRAW, None),
+        (("mlp_logits", "dcgan", "dcgan_rotated", "dcgan_strided"), 0.0, DRAW, 0.5),
+        (("mlp_ls", "dcgan_ls"), 0.5, (1 / 4, 1 / 8), None),
+    ],
+    ids=["probabilities", "logits", "least squares"],
+)
+def test_the_losses_of_a_draw(names, score, losses, belief):
+    scores = torch.full((6, 1), score)
+    for name in names:
+        recipe = get_recipe(name)
+        found = recipe.discriminator_loss(scores, scores), recipe.generator_loss(scores)
+        assert [float(value) for value in found] == pytest.approx(losses, rel=1e-6), name
+        if belief is None:
+            assert recipe.as_probability is None
+        else:
+            assert float(recipe.as_probability(scores[0])) == belief
+
+
+@pytest.mark.parametrize("score, right", [(2.0, 0.126928), (-2.0, 2.126928)])
+def test_the_losses_of_certainty(score, right):
+    """-log of the sigmoid of 2 and of -2; a mean over the batch, not a sum."""
+    recipe, scores = get_recipe("dcgan_strided"), torch.full((5, 1), score)
+    assert float(recipe.generator_loss(scores)) == pytest.approx(right, abs=1e-5)
+    assert float(recipe.discriminator_loss(scores, -scores)) == pytest.approx(2 * right, abs=1e-5)
+
+
+def test_each_image_of_the_rotated_recipe_is_turned_by_its_own_angle():
+    turn = get_recipe("dcgan_rotated").augment
+    y, x = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    spot = torch.exp(-((x - 22.5) ** 2 + (y - 13.5) ** 2) / 4)  # nine pixels right of the centre
+    images = (2 * spot - 1).expand(400, 1, 28, 28)
+    turned = turn(images, torch.Generator().manual_seed(0))
+    weight = (turned[:, 0] + 1) / (turned[:, 0] + 1).sum(dim=(1, 2), keepdim=True)
+    angles = torch.rad2deg(
+        torch.atan2((weight * (13.5 - y)).sum(dim=(1, 2)), (weight * (x - 13.5)).sum(dim=(1, 2)))
+    )
+    assert turned.min() >= -1 and turned.max() <= 1
+    assert angles.abs().max() < 20.2 and angles.min() < -18 and angles.max() > 18
+    assert len(angles.round(decimals=1).unique()) > 100
+    assert abs(angles.mean()) < 5 * 20 / 3**0.5 / 20  # five standard errors
+
+
+AVERAGED = {"mlp_logits", "mlp_ls", "dcgan_rotated", "dcgan_strided"}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_who_keeps_an_average(name):
+    assert get_recipe(name).ema == (0.999 if name in AVERAGED else None)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "dcgan_ls"])
+def test_xavier_weights_for_the_dcgan(name):
+    step, _ = get_recipe(name).build(limit=128)
     assert step.D[1].bias.abs().max() == 0
     assert step.D[8].weight.abs().max() <= (6 / 2048) ** 0.5  # Glorot's limit
+    assert [n for n, r in RECIPES.items() if r.prepare is initialize_weights] == [
+        "dcgan",
+        "dcgan_ls",
+    ]
+
+
+# --- training --------------------------------------------------------------------------------
 
 
 def test_training_leaves_what_it_promises_and_goes_on(small, tmp_path, capsys):
@@ -79,10 +221,11 @@ def test_training_leaves_what_it_promises_and_goes_on(small, tmp_path, capsys):
     assert history.step == [1, 10] and not history.stopped
     assert {p.name for p in out.iterdir()} == {
         "checkpoint-000001.pt", "history.csv", "settings.json", "samples.png", "quality.txt",
+        "samples_epoch000.png", "samples_epoch001.png",
     }  # fmt: skip
     quality = (out / "quality.txt").read_text(encoding="utf-8")
     assert quality.startswith("not yet started: 10 steps are too few")
-    assert "Fréchet classifier distance" in quality and "2,000 samples" in quality
+    assert "Fréchet classifier distance" in quality and "300 samples" in quality
     assert capsys.readouterr().out.endswith(quality)
     assert History.from_csv(out / "history.csv").d_loss == history.d_loss
     assert Image.open(out / "samples.png").size == (8 * 30 + 2, 8 * 30 + 2)
@@ -95,7 +238,140 @@ def test_training_leaves_what_it_promises_and_goes_on(small, tmp_path, capsys):
     assert fresh.d_loss == history.d_loss
 
 
-@pytest.mark.filterwarnings("ignore:the Fréchet distance")
+def grids(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.glob("samples_epoch*.png")}
+
+
+def read_grid(path: Path) -> Tensor:
+    """Back from a PNG: `(N, 28, 28)` in [-1, 1], row after row."""
+    pixels = torch.from_numpy(np.array(Image.open(path))[..., 0]) / 127.5 - 1
+    cells = pixels[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30)
+    return cells.reshape(-1, 28, 28)
+
+
+def test_grids_at_the_start_half_way_and_at_the_end(small, tmp_path):
+    _, history = RECIPES["mlp_logits"].train(tmp_path, 4, "short")
+    assert [step for step, _ in history.samples] == [0, 10, 20, 30, 40]
+    assert sorted(grids(tmp_path)) == [f"samples_epoch{n:03d}.png" for n in (0, 2, 4)]
+    for epoch in (0, 2, 4):
+        shown = read_grid(tmp_path / f"samples_epoch{epoch:03d}.png")
+        assert shown.shape == (25, 28, 28)  # five rows of five
+        torch.testing.assert_close(shown, history.samples[epoch][1][:, 0], atol=0.005, rtol=0)
+    assert len(set(grids(tmp_path).values())) == 3
+
+
+def test_the_grids_of_a_run_that_went_on_are_those_of_one_that_did_not_stop(small, tmp_path):
+    RECIPES["mlp_logits"].train(tmp_path / "two", 2, "short")
+    assert sorted(grids(tmp_path / "two")) == [f"samples_epoch{n:03d}.png" for n in (0, 1, 2)]
+    RECIPES["mlp_logits"].train(tmp_path / "two", 4, "short")
+    RECIPES["mlp_logits"].train(tmp_path / "one", 4, "short")
+    one, two = grids(tmp_path / "one"), grids(tmp_path / "two")
+    assert one == {name: two[name] for name in one} and len(one) == 3
+
+
+def test_all_grids_come_from_the_same_noise(small, tmp_path, monkeypatch):
+    """Where G does not move, nothing else does."""
+    monkeypatch.setitem(RECIPES, "mlp_logits", replace(RECIPES["mlp_logits"], lr=1e-12))
+    RECIPES["mlp_logits"].train(tmp_path, 2, "short")
+    assert len(grids(tmp_path)) == 3 and len(set(grids(tmp_path).values())) == 1
+
+
+@pytest.mark.parametrize(
+    "epochs, reached, expected", [(4, 5, (0, 2, 4)), (4, 4, (0, 2)), (4, 1, (0,)), (1, 2, (0, 1))]
+)
+def test_a_run_cut_off_has_the_grids_that_it_came_to(tmp_path, epochs, reached, expected):
+    samples = [(10 * n, torch.zeros(25, 1, 28, 28)) for n in range(reached)]
+    save_grids(History(samples=samples), epochs, tmp_path)
+    assert sorted(grids(tmp_path)) == [f"samples_epoch{n:03d}.png" for n in expected]
+
+
+def test_an_interrupted_run_is_not_judged(small, tmp_path, monkeypatch):
+    def interrupted(*args, **kwargs):
+        return None, History(stopped="interrupted")
+
+    monkeypatch.setattr(Recipe, "train", interrupted)
+    monkeypatch.setattr(recipes, "judge_recipe", None)
+    assert train_recipe("mlp_logits", tmp_path, profile="short").stopped == "interrupted"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ema", [None, 0.5])
+def test_an_average_is_kept_where_the_recipe_says_so(small, tmp_path, ema):
+    recipe = replace(RECIPES["mlp_logits"], ema=ema)
+    step, history = recipe.train(tmp_path, 1, "short")
+    assert step.averaged is history.averaged and (step.averaged is None) == (ema is None)
+    source = step.G if ema is None else step.averaged
+    with torch.no_grad():
+        noise = torch.ones(2, 4)
+        torch.testing.assert_close(step.sample(noise), source.eval()(noise))
+    if ema is not None:
+        assert not torch.equal(step.averaged[0].weight, step.G[0].weight)
+
+
+@pytest.mark.parametrize(
+    "own, asked, expected",
+    [
+        ("auto", None, "auto"),
+        ("fp32", None, "fp32"),
+        ("fp32", "bf16", "bf16"),
+        ("auto", "fp32", "fp32"),
+    ],
+)
+def test_a_recipes_precision_stands_unless_another_is_asked_for(monkeypatch, own, asked, expected):
+    given = {}
+
+    class Stop(Exception):
+        pass
+
+    def spy(step, loader, **options):
+        given.update(options)
+        raise Stop
+
+    monkeypatch.setattr(recipes, "train", spy)
+    recipe = replace(RECIPES["mlp_logits"], precision=own, ema=0.25)
+    with pytest.raises(Stop):
+        recipe.train("out", 3, "short", seed=5, fresh=True, precision=asked)
+    told = {key: given[key] for key in ("num_epochs", "seed", "fresh", "precision", "ema")}
+    assert told == {"num_epochs": 3, "seed": 5, "fresh": True, "precision": expected, "ema": 0.25}
+
+
+def test_callbacks_come_after_each_epoch(small, tmp_path):
+    seen = []
+    RECIPES["mlp_logits"].train(tmp_path, 3, "short", callbacks=[lambda p: seen.append(p.step)])
+    assert seen == [10, 20, 30]
+
+
+@pytest.mark.parametrize("profile, expected", [("short", 1), ("cpu", 2), ("gpu", 3)])
+def test_the_epochs_of_a_profile(small, profile, expected):
+    assert RECIPES["mlp_logits"].count_epochs(profile) == expected
+    assert all(r.count_epochs("short") == 1 < r.count_epochs("cpu") for r in RECIPES.values())
+
+
+def test_enough_samples_are_judged():
+    """Those behind the published distances, and behind what real test images get."""
+    assert JUDGED == {"short": 2_000, "cpu": 10_000, "gpu": 10_000}
+
+
+def test_samples_come_from_noise_that_is_always_the_same():
+    asked: list[Tensor] = []
+
+    class Echo(SimpleNamespace):
+        def sample(self, noise):
+            asked.append(noise)
+            return noise
+
+    echo = Echo(noise_size=3, noise="normal", device=torch.device("cpu"))
+    before = torch.get_rng_state()
+    drawn = recipes.draw_samples(echo, 600)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert drawn.shape == (600, 3) and torch.equal(torch.cat(asked), drawn)
+    assert max(map(len, asked)) <= 250
+    torch.manual_seed(7)
+    assert torch.equal(recipes.draw_samples(echo, 600), drawn)
+    echo.noise = "uniform"
+    assert recipes.draw_samples(echo, 600).abs().max() <= 1
+
+
 def test_samples_of_a_rotated_recipe_are_judged_against_rotated_digits(small, monkeypatch):
     asked = []
     real = recipes.get_reference
@@ -147,10 +423,7 @@ def test_the_command_line(small, tmp_path, capsys):
     assert "loader: was" in capsys.readouterr().err  # all images now, and the folder is another's
     assert main(["train", "mlp_logits", "--profile", "short", "--fresh", "--out", out]) == 0
     assert main(["train", "dcgam"]) == 1
-    assert (
-        "expected one of dcgan, mlp_logits, mlp_ls, mlp_sigmoid; got 'dcgam'"
-        in capsys.readouterr().err
-    )
+    assert f"expected one of {', '.join(sorted(RECIPES))}; got 'dcgam'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,6 @@ made them all.
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -17,16 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..data.images import to_unit
 from ..models import build_cifar10_classifier, build_mnist_classifier, unflatten_digits
 from ..settings import fork_random
+from ..shipped import FOLDER, fill, read_facts, read_part, write_shipped
 from ..validation import need_choice, need_count, need_images
 
-FOLDER = Path(__file__).parents[1] / "weights"
 BATCH = 250  # images at a time: more of them no longer fit into a CPU's caches
 UNSCALED = 0.02  # the lowest pixel of images in [0, 1] lies between 0 and here
 
@@ -110,9 +107,10 @@ def _load_once(name: str) -> Judge:
 
 def read_judge(name: str, folder: Path) -> Judge:
     """The classifier of that name that `write_judge` left in `folder`."""
-    facts = _read_facts(folder / f"judge_{name}.json")
-    weights = load(_read(folder / f"judge_{name}.safetensors", facts["sha256"]["weights"]))
-    stored = load(_read(folder / f"judge_{name}_moments.safetensors", facts["sha256"]["moments"]))
+    file = f"judge_{name}"
+    facts = read_facts(file, folder)
+    weights = read_part(file, "", facts, folder)
+    stored = read_part(file, "moments", facts, folder)
     moments = {
         split: (stored[f"{split}_mean"], stored[f"{split}_covariance"])
         for split in ("train", "test")
@@ -131,33 +129,14 @@ def write_judge(
     stored = {}
     for split, (mean, covariance) in moments.items():
         stored[f"{split}_mean"], stored[f"{split}_covariance"] = mean, covariance
-    files = {"weights": save(weights), "moments": save(stored)}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"judge_{name}.safetensors").write_bytes(files["weights"])
-    (folder / f"judge_{name}_moments.safetensors").write_bytes(files["moments"])
-    sums = {kind: hashlib.sha256(data).hexdigest() for kind, data in files.items()}
-    facts = facts | {"sha256": sums}
-    text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / f"judge_{name}.json").write_text(text + "\n", encoding="utf-8")
-    return facts
-
-
-def pack(network: nn.Module) -> dict[str, Tensor]:
-    """The weights as they are shipped, in half precision."""
-    state = network.state_dict()
-    return {
-        key: value.detach().cpu().half().contiguous()
-        for key, value in state.items()
-        if value.is_floating_point()  # not batch norm's count of batches: nobody needs it
-    }
+    return write_shipped(f"judge_{name}", folder, {"": weights, "moments": stored}, facts)
 
 
 def unpack(name: str, weights: dict[str, Tensor]) -> nn.Sequential:
     """The network with these weights, ready to judge: in float32, batch norm folded in."""
     with fork_random():  # a new network draws weights, which are replaced at once
         network = BUILDERS[name]()
-    network.load_state_dict({key: value.float() for key, value in weights.items()}, strict=False)
-    network.requires_grad_(False).eval()
+    network = fill(network, weights)
     network.features = _fold(network.features)
     return network.eval().to(memory_format=torch.channels_last)
 
@@ -248,32 +227,3 @@ def need_batch(images: Tensor, name: str) -> Tensor:
             f"{images.max():.4g}; it looks like [0, 1]: multiply by 2 and subtract 1"
         )
     return images
-
-
-def _read_facts(path: Path) -> dict[str, Any]:
-    """The description of a judge, with the hashes of its files in it."""
-    try:
-        facts = json.loads(_read(path))
-        sums = {kind: str(facts["sha256"][kind]) for kind in ("weights", "moments")}
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as problem:
-        raise ValueError(
-            f"{path.name}: expected a description with hashes, got a damaged one{_again(path)}"
-        ) from problem
-    return facts | {"sha256": sums}
-
-
-def _read(path: Path, sha256: str | None = None) -> bytes:
-    """A shipped file, if it is there and whole."""
-    if not path.is_file():
-        raise ValueError(f"{path.name}: expected in {path.parent}, got no file{_again(path)}")
-    data = path.read_bytes()
-    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
-        raise ValueError(
-            f"{path.name}: expected the file with sha256 {sha256[:12]}…, got another, perhaps "
-            f"damaged{_again(path)}"
-        )
-    return data
-
-
-def _again(path: Path) -> str:
-    return f"; get it again: git checkout -- course_utils/{path.parent.name}"

@@ -1,0 +1,103 @@
+"""Generators and discriminators that come with the course, trained by its own recipes.
+
+`python -m course_utils results` trains them. Beside the weights lies what they are: the recipe, the
+command and machine, and how near the samples of these very weights are to real images.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .metrics import judge_samples
+from .recipes import JUDGED, draw_samples, get_recipe
+from .settings import fork_random
+from .shipped import FOLDER, fill, pack, read_facts, read_part, write_shipped
+from .training import AdversarialStep
+from .validation import need_choice
+
+SHIPPED = {  # the recipes whose networks are shipped, and which of them
+    "mlp_logits": ("G",),
+    "dcgan_rotated": ("G", "D"),
+    "dcgan_strided": ("G", "D"),
+}
+PARTS = ("G", "D")
+
+
+def load_pretrained(name: str, part: str = "G") -> nn.Module:
+    """A trained network of the course: on the CPU, in float32, in eval mode, without gradients.
+
+    G is the averaged generator where its recipe keeps one. `network.facts` says how it was
+    trained and how good it is. It needs no network connection.
+
+    Args:
+        name: "mlp_logits", "dcgan_rotated" or "dcgan_strided", the recipes of those names.
+        part: "G" or "D".
+
+    Raises:
+        ValueError: there is none of that name or part, or its file is missing or damaged.
+    """
+    need_choice(name, "name", SHIPPED)
+    if need_choice(part, "part", PARTS) not in SHIPPED[name]:
+        raise ValueError(
+            f"part: expected {' or '.join(SHIPPED[name])}, which {name} comes with; got {part!r}"
+        )
+    return read_pretrained(name, part, FOLDER)
+
+
+def read_pretrained(name: str, part: str, folder: Path) -> nn.Module:
+    """The same from any folder that `write_pretrained` wrote to."""
+    facts = read_facts(f"gan_{name}", folder)
+    weights = read_part(f"gan_{name}", part, facts, folder)
+    recipe = get_recipe(name)
+    with fork_random():  # a new network draws weights, which are replaced at once
+        network = recipe.build_G(recipe.noise_size) if part == "G" else recipe.build_D()
+    try:
+        network = fill(network, weights)
+    except (RuntimeError, ValueError) as problem:
+        raise ValueError(
+            f"gan_{name}_{part}.safetensors: expected the weights of the recipe's {part}, got "
+            "others; was the recipe changed after they were trained?"
+        ) from problem
+    network.facts = facts
+    return network
+
+
+def write_pretrained(
+    name: str, step: AdversarialStep, facts: dict[str, Any], folder: Path = FOLDER
+) -> dict[str, Any]:
+    """Ship the networks of a finished run; what is measured is what is shipped.
+
+    Returns the facts as written: those given, and distance, floor and classes of the samples of
+    the shipped weights.
+    """
+    recipe = get_recipe(name)
+    trained = {"G": step.G if step.averaged is None else step.averaged, "D": step.D}
+    parts = {part: pack(trained[part]) for part in SHIPPED[name]}
+    with fork_random():
+        G = fill(recipe.build_G(recipe.noise_size), parts["G"])
+    samples = draw_samples(_Sampler(G, recipe.noise_size, recipe.noise), JUDGED["cpu"])
+    report = judge_samples(samples, recipe.find_reference(samples))
+    measured = {
+        "distance": round(float(report.frechet), 2),
+        "floor": round(float(report.frechet.floor), 2),
+        "samples": len(samples),
+        "shares": [round(share, 4) for share in report.classes.shares.tolist()],
+    }
+    return write_shipped(f"gan_{name}", folder, parts, facts | measured)
+
+
+class _Sampler:
+    """What `draw_samples` needs of a step, for a generator alone."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, G: nn.Module, noise_size: int, noise: str) -> None:
+        self.G, self.noise_size, self.noise = G, noise_size, noise
+
+    @torch.no_grad()
+    def sample(self, noise: torch.Tensor) -> torch.Tensor:
+        return self.G(noise)

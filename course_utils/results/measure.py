@@ -1,0 +1,215 @@
+"""Train what is missing, one run at a time, and measure it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import multiprocessing
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..checkpoints import write_atomically
+from ..diagnosis import diagnose
+from ..metrics import Report, frechet_classifier_distance
+from ..models import count_params
+from ..pretrained import SHIPPED, write_pretrained
+from ..recipes import JUDGED, RECIPES, Recipe, draw_samples, get_recipe, judge_recipe
+from ..settings import (
+    PROFILES,
+    describe_machine,
+    get_device,
+    get_profile,
+    name_processor,
+    peak_memory,
+)
+from ..training import History, Progress, choose_precision
+from ..training.describe import describe
+from ..validation import need_choice, need_count
+from .report import write_results
+from .store import ON_CURVE, ROOT, STORE, Row, key_of, load_results, save_rows
+
+SEEDS = 3
+# Epochs after which float32 and bfloat16 are compared: enough to see digits, few enough to wait
+COMPARED = {"mlp": 3, "dcgan": 1, "dcgan_rotated": 2, "dcgan_strided": 2}
+
+
+def measure_results(
+    names: Sequence[str] | None = None,
+    *,
+    seeds: int = SEEDS,
+    profile: str | None = None,
+    runs: str | Path = "runs/results",
+    root: Path = ROOT,
+) -> None:
+    """Train and measure what is missing, then write everything that follows from it.
+
+    Args:
+        names: of recipes; all if not given.
+        seeds: from how many seeds each is trained.
+        profile: "cpu" or "gpu"; by default the machine's own.
+        runs: the folder for the runs.
+        root: the course's folder, in which the results are written.
+    """
+    chosen = [need_choice(name, "names", RECIPES) for name in names or RECIPES]
+    profile = need_choice(profile or get_profile(), "profile", PROFILES)
+    store = root / STORE
+    for task in find_missing(chosen, need_count(seeds, "seeds"), profile, load_results(store)):
+        # a changed recipe needs a folder of its own: a run goes on only as it began
+        made_of = (*map(str, task), fingerprint(get_recipe(task[0])))
+        folder = Path(runs) / profile / "-".join(made_of)
+        _in_own_process(folder, *task, profile, root)
+        save_rows([json.loads((folder / "result.json").read_text())], store)
+    write_results(root)
+
+
+def find_missing(
+    names: Sequence[str], seeds: int, profile: str, rows: Sequence[Row]
+) -> list[tuple[str, int, str]]:
+    """The runs to make, as (recipe, seed, "main" or "compared"), seed after seed.
+
+    Precisions are compared where the machine multiplies bfloat16 natively. A run that is stored
+    was made by the recipe as it is, and not in bf16 where the recipe is to have fp32.
+    """
+    fast = choose_precision("auto", get_device()) == "bf16"
+    kinds = ("main", "compared") if fast and profile != "short" else ("main",)
+    stored = {key_of(row): row for row in rows}
+
+    def is_missing(name: str, seed: int, main: bool) -> bool:
+        recipe, row = get_recipe(name), stored.get((name, profile, seed, main))
+        if row is None or row["settings"] != fingerprint(recipe):
+            return True
+        return main and recipe.precision == "fp32" and row["numbers"] != "fp32"
+
+    return [
+        (name, seed, kind)
+        for kind in kinds
+        for seed in range(seeds)
+        for name in names
+        if is_missing(name, seed, kind == "main")
+    ]
+
+
+def fingerprint(recipe: Recipe) -> str:
+    """A few letters that change with anything that a recipe decides, its precision excepted."""
+    networks = [recipe.build_D(), recipe.build_G(recipe.noise_size)]
+    told = [
+        f"{field.name}={describe(getattr(recipe, field.name))}"
+        for field in fields(recipe)
+        if field.name not in ("summary", "precision", "build_D", "build_G", "load")
+    ]
+    return hashlib.sha256(repr([*told, *map(repr, networks)]).encode()).hexdigest()[:12]
+
+
+def _in_own_process(*task: Any) -> None:
+    """Memory is measured by the process; and what breaks off one run leaves the others."""
+    worker = multiprocessing.get_context("spawn").Process(target=measure_run, args=task)
+    worker.start()
+    worker.join()
+    if worker.exitcode != 0:
+        raise RuntimeError(
+            f"{' '.join(map(str, task[1:4]))}: the run ended with an error, see above"
+        )
+
+
+def measure_run(folder: Path, name: str, seed: int, kind: str, profile: str, root: Path) -> None:
+    """Train one recipe from one seed; leaves `result.json` in the run's folder."""
+    recipe = get_recipe(name)
+    numbers = choose_precision(recipe.precision, get_device())
+    epochs = recipe.count_epochs(profile)
+    if kind == "compared":
+        numbers = "fp32" if numbers == "bf16" else "bf16"
+        epochs = min(epochs, count_compared(name))
+    print(f"{name}, seed {seed}, {numbers}, {epochs} epochs", flush=True)
+    step, history = recipe.train(
+        folder, epochs, profile, seed=seed, callbacks=[NoteDistance(recipe)], precision=numbers
+    )
+    if history.stopped == "interrupted":
+        raise SystemExit("interrupted; the same command goes on")
+    row = {"recipe": name, "profile": profile, "seed": seed, "main": kind == "main"}
+    row |= {"numbers": numbers, "settings": fingerprint(recipe), "epochs": epochs}
+    row |= describe_run(history) | {"parameters": [count_params(step.D), count_params(step.G)]}
+    row |= describe_quality(judge_recipe(recipe, step, JUDGED[profile]))
+    if kind == "main" and seed == 0:
+        _ship(name, step, row, folder, root)
+    write_atomically(folder / "result.json", json.dumps(row).encode())
+
+
+def count_compared(name: str) -> int:
+    """After how many epochs a recipe's precisions are compared."""
+    return COMPARED.get(name, COMPARED[name.split("_")[0]])
+
+
+class NoteDistance:
+    """A callback: the distance of many samples, and the time of training without its own."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    def __call__(self, progress: Progress) -> None:
+        history = progress.history
+        began = time.perf_counter()
+        spent = max((v for v in history.extra.get("judging", ()) if v == v), default=0.0)
+        samples = draw_samples(progress.game, ON_CURVE)
+        try:
+            reference = self.recipe.find_reference(samples)
+            distance = float(frechet_classifier_distance(samples, reference, floor=False))
+        except ValueError:  # a G that has broken down may leave the range of images
+            distance = math.nan
+        history.note("at_step", progress.step)
+        history.note("distance", distance)
+        history.note("training", history.seconds - spent)
+        history.note("judging", spent + time.perf_counter() - began)
+
+
+def describe_run(history: History) -> Row:
+    """Time, memory and curve of a run."""
+    names = ("training", "at_step", "distance")
+    points = zip(*(history.extra.get(name, []) for name in names))
+    curve = [[round(t / 60, 3), int(s), round(d, 2)] for t, s, d in points if d == d]
+    seconds = curve[-1][0] * 60 if curve else history.seconds
+    return {
+        "steps": history.step[-1],
+        "minutes": round(seconds / 60, 2),
+        "images_per_second": round(history.images / seconds),
+        "memory_gb": round(_peak_memory(), 2),
+        "machine": f"{describe_machine()}; {name_processor()}",
+        "verdict": diagnose(history).name,
+        "curve": curve,
+    }
+
+
+def describe_quality(report: Report | str) -> Row:
+    """The numbers of a report that go into the table; a run that broke down has none."""
+    if isinstance(report, str):
+        return {"distance": None, "floor": None, "shares": [0.0] * 10}
+    return {
+        "distance": round(float(report.frechet), 2),
+        "floor": round(float(report.frechet.floor), 2),
+        "shares": [round(share, 4) for share in report.classes.shares.tolist()],
+    }
+
+
+def _peak_memory() -> float:
+    """On a GPU the GPU's, else the process's, in GB."""
+    if get_device().type == "cuda":
+        return torch.cuda.max_memory_reserved() / 2**30
+    return peak_memory()
+
+
+def _ship(name: str, step: Any, row: Row, folder: Path, root: Path) -> None:
+    """The grid for the documentation and, for some recipes, the networks."""
+    figures = root / "docs" / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / "samples.png", figures / f"results_{name}.png")
+    if name in SHIPPED and row["distance"] is not None:
+        told = ("recipe", "seed", "profile", "epochs", "minutes", "machine", "numbers")
+        facts = {key: row[key] for key in told}
+        facts["command"] = f"python -m course_utils results {name}"
+        write_pretrained(name, step, facts, root / "course_utils" / "weights")
