@@ -34,7 +34,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from . import losses, models
 from .dashboard import LiveDashboard
 from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, sample_notice
-from .settings import describe_machine, get_device, name_processor, peak_memory
+from .settings import describe_machine, get_device, name_processor, peak_device_memory
 from .training import choose_precision, run_a_gan
 from .validation import need_choice, need_count, need_number, trusted
 
@@ -414,14 +414,7 @@ def _work_at_row(pipe: Any, pair: Pair, way: str, root: Path) -> None:
     pipe.send("warm")
     with suppress(_Stopped):
         train(pair, networks, loader, pipe.recv(), pause)
-    pipe.send(_read_peak_memory(device))
-
-
-def _read_peak_memory(device: torch.device) -> float:
-    """The most memory this process ever held, in GB: the GPU's where there is one."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / GIGA
-    return peak_memory()
+    pipe.send(peak_device_memory())
 
 
 # --- taking turns -------------------------------------------------------------------------------

@@ -240,6 +240,26 @@ def _is_close(have: Tensor, want: Tensor, tolerance: float, equal_nan: bool = Fa
     return torch.allclose(have, want, rtol=tolerance, atol=tolerance, equal_nan=equal_nan)
 
 
+def expect_gradients(loss: Any, want: Tensor, inputs: list[Tensor]) -> None:
+    """`loss` can be trained on: its gradients are those of `want`."""
+    if not isinstance(loss, Tensor) or not loss.requires_grad:
+        raise WrongAnswer(
+            "a tensor that backward can start from",
+            "one cut off from its inputs" if isinstance(loss, Tensor) else "a bare number",
+            "no .item(), no detach, no no_grad: training needs the gradient",
+        )
+    hint = "every score needs its gradient: no detach, no clamp, no new torch.tensor(...)"
+    slopes = torch.autograd.grad(loss, inputs, allow_unused=True, retain_graph=True)
+    wants = torch.autograd.grad(want, inputs, retain_graph=True)
+    for slope, wanted in zip(slopes, wants):
+        if slope is None:
+            raise WrongAnswer("a gradient for each argument", "none", hint)
+        if not torch.allclose(slope, wanted, rtol=1e-3, atol=1e-4):
+            expected = ", ".join(f"{g:.3g}" for g in wanted.flatten().tolist())
+            got = ", ".join(f"{g:.3g}" for g in slope.flatten().tolist())
+            raise WrongAnswer(f"gradients {expected}", got, hint)
+
+
 def expect_images(got: Any, count: int, hint: str = "") -> Tensor:
     """`got` is a batch of `count` digits `(count, 1, 28, 28)`, finite floats in [-1, 1]."""
     shape = (count, 1, 28, 28)

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .metrics import judge_samples
-from .recipes import JUDGED, draw_samples, get_recipe
+from .recipes import JUDGED, describe_quality, get_recipe, judge_recipe
 from .settings import fork_random
 from .shipped import FOLDER, fill, pack, read_facts, read_part, write_shipped
 from .training import AdversarialStep
@@ -79,19 +78,13 @@ def write_pretrained(
     parts = {part: pack(trained[part]) for part in SHIPPED[name]}
     with fork_random():
         G = fill(recipe.build_G(recipe.noise_size), parts["G"])
-    samples = draw_samples(_Sampler(G, recipe.noise_size, recipe.noise), JUDGED["cpu"])
-    report = judge_samples(samples, recipe.find_reference(samples))
-    measured = {
-        "distance": round(float(report.frechet), 2),
-        "floor": round(float(report.frechet.floor), 2),
-        "samples": len(samples),
-        "shares": [round(share, 4) for share in report.classes.shares.tolist()],
-    }
+    report = judge_recipe(recipe, _Sampler(G, recipe.noise_size, recipe.noise), JUDGED["cpu"])
+    measured = describe_quality(report) | {"samples": JUDGED["cpu"]}
     return write_shipped(f"gan_{name}", folder, parts, facts | measured)
 
 
 class _Sampler:
-    """What `draw_samples` needs of a step, for a generator alone."""
+    """What `judge_recipe` needs of a step, for a generator alone."""
 
     device = torch.device("cpu")
 

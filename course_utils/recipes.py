@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -280,6 +281,17 @@ def judge_recipe(recipe: Recipe, step: AdversarialStep, count: int) -> Report | 
         return judge_samples(samples, recipe.find_reference(samples))
     except ValueError as problem:  # a G that has broken down may leave the range of images
         return f"no quality to measure: {problem}"
+
+
+def describe_quality(report: Report | str) -> dict[str, Any]:
+    """The numbers of a report that go into the table; a run that broke down has none."""
+    if isinstance(report, str):
+        return {"distance": None, "floor": None, "shares": [0.0] * 10}
+    return {
+        "distance": round(float(report.frechet), 2),
+        "floor": round(float(report.frechet.floor), 2),
+        "shares": [round(share, 4) for share in report.classes.shares.tolist()],
+    }
 
 
 def draw_samples(step: AdversarialStep, count: int) -> Tensor:

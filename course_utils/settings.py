@@ -153,6 +153,13 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**30
 
 
+def peak_device_memory() -> float:
+    """The most memory this process ever held, in GB: the GPU's where there is one."""
+    if get_device().type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
+    return peak_memory()
+
+
 def start(lesson: str) -> None:
     """Say where lesson `lesson` ("01") runs and how long it took where it was measured."""
     if not isinstance(lesson, str):

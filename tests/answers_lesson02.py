@@ -6,12 +6,9 @@ with its `def`. With each wrong answer stand words that its verdict must hold.
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
-import torch
-from torch import nn
-from torch.nn import functional as F
+from helpers import define_answer, swap
 
 NAMES = {
     "02.1": "conv_size",
@@ -50,20 +47,9 @@ QUESTIONS: dict[str, list[tuple[Any, ...]]] = {  # what each check asks
 
 def define(exercise_id: str, answer: str) -> Any:
     """The function that a notebook cell with this answer defines."""
-    text = textwrap.dedent(answer).strip("\n")
-    if not text.startswith(f"def {NAMES[exercise_id]}("):
-        text = HEADS[exercise_id] + "\n" + textwrap.indent(text, "    ")
-    names = {"torch": torch, "nn": nn, "F": F}
-    exec(compile(text, "/tmp/ipykernel_7/123.py", "exec"), names)
-    return names[NAMES[exercise_id]]
-
-
-def swap(text: str, *changes: tuple[str, str]) -> str:
-    """`text` with each change made once; a change that finds nothing is a mistake of ours."""
-    for old, new in changes:
-        assert text.count(old) == 1, (old, text.count(old))
-        text = text.replace(old, new)
-    return text
+    name = NAMES[exercise_id]
+    whole = f"def {name}("
+    return define_answer(answer, name, HEADS[exercise_id], whole)
 
 
 def sequential(*layers: str) -> str:

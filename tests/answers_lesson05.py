@@ -6,12 +6,9 @@ with its `def` or its name. With each wrong answer stand words that its verdict 
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
-import torch
-from torch import nn
-from torch.nn import functional as F
+from helpers import define_answer, swap
 
 from course_utils.exercises.lesson05 import root_trace
 
@@ -42,12 +39,9 @@ HEADS = {
 
 def define(exercise_id: str, answer: str) -> Any:
     """The function that a notebook cell with this answer defines, after the cells before it."""
-    text = textwrap.dedent(answer).strip("\n")
-    if not text.startswith((f"def {NAMES[exercise_id]}(", NAMES[exercise_id])):
-        text = HEADS[exercise_id] + "\n" + textwrap.indent(text, "    ")
-    names = {"torch": torch, "nn": nn, "F": F, "root_trace": root_trace}
-    exec(compile(text, "/tmp/ipykernel_7/123.py", "exec"), names)
-    return names[NAMES[exercise_id]]
+    name = NAMES[exercise_id]
+    whole = (f"def {name}(", name)
+    return define_answer(answer, name, HEADS[exercise_id], whole, root_trace=root_trace)
 
 
 _FEW = [[2.0, 0, 1, 0], [1, 0, 2, 1], [2, 1, 1, 0]]
@@ -71,14 +65,6 @@ QUESTIONS: dict[str, list[tuple[Any, ...]]] = {  # what each check asks
     ],
     "05.6": [(_FEW, _MORE), (_MORE, _FEW), (_FEW, _FEW)],
 }
-
-
-def swap(text: str, *changes: tuple[str, str]) -> str:
-    """`text` with each change made once; a change that finds nothing is a mistake of ours."""
-    for old, new in changes:
-        assert text.count(old) == 1, (old, text.count(old))
-        text = text.replace(old, new)
-    return text
 
 
 SCORE = """\

@@ -1,16 +1,19 @@
-"""What several test files share: one way to ask for a complaint, and mathematics done by hand."""
+"""What several test files share: one way to ask for a complaint, students' answers,
+damaged files, and mathematics done by hand."""
 
 from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 torch.set_num_threads(1)  # for tensors this small, threads that wait for each other are slower
 
@@ -66,3 +69,48 @@ class HandAdam:
             v = self.second[index] = beta2 * self.second[index] + (1 - beta2) * g**2
             m_hat, v_hat = m / (1 - beta1**self.t), v / (1 - beta2**self.t)
             p -= self.lr * m_hat / (v_hat.sqrt() + self.eps)
+
+
+# --- what students write -----------------------------------------------------------------------
+
+
+def define_answer(
+    answer: str, name: str, head: str, whole: str | tuple[str, ...], **known: Any
+) -> Any:
+    """What a notebook cell with this answer defines under `name`.
+
+    An answer is a whole cell where it begins with one of `whole`; otherwise it is the text below
+    `head`. `known` are further names that the cells before it define.
+    """
+    text = textwrap.dedent(answer).strip("\n")
+    if not text.startswith(whole):
+        text = head + "\n" + textwrap.indent(text, "    ")
+    names = {"torch": torch, "nn": nn, "F": F} | known
+    exec(compile(text, "/tmp/ipykernel_7/123.py", "exec"), names)
+    return names[name]
+
+
+def swap(text: str, *changes: tuple[str, str]) -> str:
+    """`text` with each change made once; a change that finds nothing is a mistake of ours."""
+    for old, new in changes:
+        assert text.count(old) == 1, (old, text.count(old))
+        text = text.replace(old, new)
+    return text
+
+
+# --- damaged files -----------------------------------------------------------------------------
+
+
+def flip(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 0x80]) + data[place + 1 :]
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes | None]] = {  # None: the file is gone
+    "missing": lambda data: None,
+    "empty": lambda data: b"",
+    "truncated": lambda data: data[: len(data) // 2],
+    "first bit": lambda data: flip(data, 0),
+    "middle bit": lambda data: flip(data, len(data) // 2),
+    "last bit": lambda data: flip(data, len(data) - 1),
+    "longer": lambda data: data + b"\0",
+}

@@ -8,14 +8,13 @@ import json
 import math
 import shlex
 import shutil
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import steady
+from helpers import DAMAGE, steady
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -443,21 +442,6 @@ def test_the_stored_moments_are_those_of_real_images(seen):
     blind[:, blind.mean(dim=0).argmax()] = 0
     blind = Features(seen.judge, blind, seen.logits)
     assert frechet_distance(blind.moments, stored) > 0.02 * stored[1].trace().item()
-
-
-def flip(data: bytes, place: int) -> bytes:
-    return data[:place] + bytes([data[place] ^ 0x80]) + data[place + 1 :]
-
-
-DAMAGE: dict[str, Callable[[bytes], bytes | None]] = {
-    "missing": lambda data: None,
-    "empty": lambda data: b"",
-    "truncated": lambda data: data[: len(data) // 2],
-    "first bit": lambda data: flip(data, 0),
-    "middle bit": lambda data: flip(data, len(data) // 2),
-    "last bit": lambda data: flip(data, len(data) - 1),
-    "longer": lambda data: data + b"\0",
-}
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import assert_complains, bad_inputs, read_arguments
+from helpers import DAMAGE, assert_complains, bad_inputs, flip, read_arguments
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import course_utils
-from course_utils import pretrained
+from course_utils import pretrained, recipes
 from course_utils.metrics import Report, class_coverage, frechet_classifier_distance, judge_samples
 from course_utils.models import sample_noise
 from course_utils.pretrained import SHIPPED, load_pretrained, read_pretrained, write_pretrained
@@ -178,7 +178,7 @@ def test_the_samples_measured_are_those_of_the_shipped_weights(step, tmp_path, m
     """To the last bit: half precision changes every one of them a little."""
     seen = []
     monkeypatch.setattr(
-        pretrained, "judge_samples", lambda *given: seen.append(given[0]) or judge_samples(*given)
+        recipes, "judge_samples", lambda *given: seen.append(given[0]) or judge_samples(*given)
     )
     write_pretrained("tiny", step, FACTS, tmp_path)
     shipped = draw(read_pretrained("tiny", "G", tmp_path), TINY, COUNT)
@@ -193,21 +193,6 @@ def test_what_is_returned_is_what_is_read(step, tmp_path):
 
 
 # --- damage ----------------------------------------------------------------------------------
-
-
-def flip(data: bytes, place: int) -> bytes:
-    return data[:place] + bytes([data[place] ^ 0x80]) + data[place + 1 :]
-
-
-DAMAGE = {
-    "missing": lambda data: None,
-    "empty": lambda data: b"",
-    "truncated": lambda data: data[: len(data) // 2],
-    "first bit": lambda data: flip(data, 0),
-    "middle bit": lambda data: flip(data, len(data) // 2),
-    "last bit": lambda data: flip(data, len(data) - 1),
-    "longer": lambda data: data + b"\0",
-}
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)

@@ -19,6 +19,7 @@ from ..checks import (
     Slip,
     WrongAnswer,
     expect_close,
+    expect_gradients,
     expect_images,
     expect_same_network,
     replace_layers,
@@ -74,7 +75,7 @@ def ask_generator_losses(answer: Any) -> None:
             (-torch.log(d_fake.mean()), "first the logarithm, then the mean"),
         ]
         expect_close(got, want, hint, slips=slips)
-        _expect_gradients(got, want, [d_fake])
+        expect_gradients(got, want, [d_fake])
 
 
 # 01.3 -----------------------------------------------------------------------------------------
@@ -336,13 +337,13 @@ def ask_bce_with_logits(answer: Any) -> None:
         ),
     ]
     expect_close(got, want, "the mean of max(s, 0) - s·y + log(1 + exp(-|s|))", slips=slips)
-    _expect_gradients(got, want, [logits])
+    expect_gradients(got, want, [logits])
 
     extreme = torch.tensor([1000.0, -1000.0], requires_grad=True)
     labels = torch.tensor([0.0, 1.0])
     want, got = bce_with_logits(extreme, labels), answer(extreme, labels.clone())
     expect_close(got, want, "no exp of a large positive number, no log of a probability, no clamp")
-    _expect_gradients(got, want, [extreme])
+    expect_gradients(got, want, [extreme])
 
 
 def discriminator_loss(logits_real, logits_fake):
@@ -366,7 +367,7 @@ def ask_discriminator_loss(answer: Any) -> None:
     want, got = discriminator_loss(real, fake), answer(real, fake)
     hint = "real images have label 1, fakes have label 0"
     expect_close(got, want, hint, slips=_spoiled_logit_losses(real, fake))
-    _expect_gradients(got, want, [real, fake])
+    expect_gradients(got, want, [real, fake])
 
 
 def _spoiled_logit_losses(real: torch.Tensor, fake: torch.Tensor) -> list[tuple[torch.Tensor, str]]:
@@ -404,7 +405,7 @@ def ask_generator_loss(answer: Any) -> None:
             (generator_loss(fake.sigmoid()), _HINT_SIGMOID),
         ]
         expect_close(got, want, "G labels its fakes as ones; the mean over the batch", slips=slips)
-    _expect_gradients(got, want, [fake])
+    expect_gradients(got, want, [fake])
 
 
 # 01.11 ----------------------------------------------------------------------------------------
@@ -462,26 +463,6 @@ def _expect_pair(value: Any, names: str) -> tuple[Any, Any]:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise WrongAnswer(names, _kind_of(value), "return both, separated by a comma")
     return value[0], value[1]
-
-
-def _expect_gradients(loss: Any, want: torch.Tensor, inputs: list[torch.Tensor]) -> None:
-    """`loss` can be trained on: its gradients are those of `want`."""
-    if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
-        raise WrongAnswer(
-            "a tensor that backward can start from",
-            "one cut off from its inputs" if isinstance(loss, torch.Tensor) else "a bare number",
-            "no .item(), no detach, no no_grad: training needs the gradient",
-        )
-    hint = "every score needs its gradient: no detach, no clamp, no new torch.tensor(...)"
-    slopes = torch.autograd.grad(loss, inputs, allow_unused=True, retain_graph=True)
-    wants = torch.autograd.grad(want, inputs, retain_graph=True)
-    for slope, wanted in zip(slopes, wants):
-        if slope is None:
-            raise WrongAnswer("a gradient for each argument", "none", hint)
-        if not torch.allclose(slope, wanted, rtol=1e-3, atol=1e-4):
-            expected = ", ".join(f"{g:.3g}" for g in wanted.flatten().tolist())
-            got = ", ".join(f"{g:.3g}" for g in slope.flatten().tolist())
-            raise WrongAnswer(f"gradients {expected}", got, hint)
 
 
 def _expect_scores(got: Any, want: torch.Tensor, whose: str, other: torch.Tensor) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..checks import WrongAnswer, expect_close
+from ..checks import WrongAnswer, expect_close, expect_gradients
 from .exercise import Exercise
 
 Slips = list[tuple[Any, str]]  # what a common mistake leads to, and the hint that mends it
@@ -116,7 +116,7 @@ def ask_ls_discriminator_loss(answer: Any) -> None:
         want, got = ls_discriminator_loss(real, fake), answer(real, fake)
         hint = "½ of the mean of (score - 1)² for real images, plus ½ of the mean of score²"
         expect_close(got, want, hint, slips=_spoiled_d_losses(real, fake))
-        _expect_slopes(got, want, [real, fake])
+        expect_gradients(got, want, [real, fake])
 
 
 def _spoiled_d_losses(real: Tensor, fake: Tensor) -> Slips:
@@ -184,26 +184,7 @@ def ask_ls_generator_loss(answer: Any) -> None:
         ]
         hint = "½ of the mean of (score - 1)²"
         expect_close(got, want, hint, slips=slips)
-        _expect_slopes(got, want, [fake])
-
-
-def _expect_slopes(loss: Any, want: Tensor, inputs: list[Tensor]) -> None:
-    """`loss` can be trained on: its gradients are those of `want`."""
-    if not isinstance(loss, Tensor) or not loss.requires_grad:
-        raise WrongAnswer(
-            "a tensor that backward can start from",
-            "one cut off from its scores" if isinstance(loss, Tensor) else "a bare number",
-            "no .item(), no detach, no no_grad: training needs the gradient",
-        )
-    slopes = torch.autograd.grad(loss, inputs, allow_unused=True)
-    wants = torch.autograd.grad(want, inputs)
-    for slope, wanted in zip(slopes, wants):
-        if slope is None or not torch.allclose(slope, wanted, rtol=1e-3, atol=1e-4):
-            raise WrongAnswer(
-                "a gradient (score - label) / N for each score",
-                "none" if slope is None else "another",
-                "every score needs its gradient: no detach, no clamp, no new torch.tensor(...)",
-            )
+        expect_gradients(got, want, [fake])
 
 
 # 03.5 -----------------------------------------------------------------------------------------

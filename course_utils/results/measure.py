@@ -13,29 +13,34 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..checkpoints import write_atomically
 from ..diagnosis import diagnose
-from ..metrics import Report, frechet_classifier_distance
+from ..metrics import frechet_classifier_distance
 from ..models import count_params
 from ..pretrained import SHIPPED, write_pretrained
-from ..recipes import JUDGED, RECIPES, Recipe, draw_samples, get_recipe, judge_recipe
+from ..recipes import (
+    JUDGED,
+    RECIPES,
+    Recipe,
+    describe_quality,
+    draw_samples,
+    get_recipe,
+    judge_recipe,
+)
 from ..settings import (
     PROFILES,
     describe_machine,
     get_device,
     get_profile,
     name_processor,
-    peak_memory,
+    peak_device_memory,
 )
 from ..training import History, Progress, choose_precision
 from ..training.describe import describe
 from ..validation import need_choice, need_count
 from .report import write_results
-from .store import ON_CURVE, ROOT, STORE, Row, key_of, load_results, save_rows
+from .store import ON_CURVE, ROOT, SEEDS, STORE, Row, key_of, load_results, save_rows
 
-SEEDS = 3
 # Epochs after which float32 and bfloat16 are compared: enough to see digits, few enough to wait
 COMPARED = {"mlp": 3, "dcgan": 1, "dcgan_rotated": 2, "dcgan_strided": 2}
 
@@ -80,12 +85,13 @@ def find_missing(
     fast = choose_precision("auto", get_device()) == "bf16"
     kinds = ("main", "compared") if fast and profile != "short" else ("main",)
     stored = {key_of(row): row for row in rows}
+    settings = {name: fingerprint(get_recipe(name)) for name in names}
 
     def is_missing(name: str, seed: int, main: bool) -> bool:
-        recipe, row = get_recipe(name), stored.get((name, profile, seed, main))
-        if row is None or row["settings"] != fingerprint(recipe):
+        row = stored.get((name, profile, seed, main))
+        if row is None or row["settings"] != settings[name]:
             return True
-        return main and recipe.precision == "fp32" and row["numbers"] != "fp32"
+        return main and get_recipe(name).precision == "fp32" and row["numbers"] != "fp32"
 
     return [
         (name, seed, kind)
@@ -178,29 +184,11 @@ def describe_run(history: History) -> Row:
         "steps": history.step[-1],
         "minutes": round(seconds / 60, 2),
         "images_per_second": round(history.images / seconds),
-        "memory_gb": round(_peak_memory(), 2),
+        "memory_gb": round(peak_device_memory(), 2),
         "machine": f"{describe_machine()}; {name_processor()}",
         "verdict": diagnose(history).name,
         "curve": curve,
     }
-
-
-def describe_quality(report: Report | str) -> Row:
-    """The numbers of a report that go into the table; a run that broke down has none."""
-    if isinstance(report, str):
-        return {"distance": None, "floor": None, "shares": [0.0] * 10}
-    return {
-        "distance": round(float(report.frechet), 2),
-        "floor": round(float(report.frechet.floor), 2),
-        "shares": [round(share, 4) for share in report.classes.shares.tolist()],
-    }
-
-
-def _peak_memory() -> float:
-    """On a GPU the GPU's, else the process's, in GB."""
-    if get_device().type == "cuda":
-        return torch.cuda.max_memory_reserved() / 2**30
-    return peak_memory()
 
 
 def _ship(name: str, step: Any, row: Row, folder: Path, root: Path) -> None:

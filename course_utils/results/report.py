@@ -14,10 +14,9 @@ from ..checkpoints import write_atomically
 from ..plots import render
 from ..recipes import RECIPES
 from ..settings import PROFILES
-from .store import ON_CURVE, ROOT, STORE, Row, load_results
+from .store import ON_CURVE, ROOT, SEEDS, STORE, Row, load_results
 
 BASELINE, BASELINE_EPOCHS = "mlp_sigmoid", 5  # what the others are compared with
-SEEDS_TO_COMPARE = 3
 MARKS = "<!-- recipes: written by `python -m course_utils results` -->", "<!-- /recipes -->"
 
 
@@ -159,23 +158,22 @@ def _describe_ratios(rows: Sequence[Row]) -> str:
 
 
 def _describe_precisions(rows: Sequence[Row]) -> str:
+    found = {name: compare_precisions(rows, name) for name in RECIPES}
+    if not any(found.values()):
+        return ""
     lines = [
         "| recipe | steps | float32, each seed | bfloat16, each seed | bfloat16's middle is |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for name in RECIPES:
-        found = compare_precisions(rows, name)
-        if found is None:
-            continue
-        steps, by_numbers = found
-        cells = [", ".join(f"{v:.1f}" for v in by_numbers[n]) for n in ("fp32", "bf16")]
-        lines.append(f"| `{name}` | {steps:,} | {cells[0]} | {cells[1]} | {place(**by_numbers)} |")
-    if len(lines) == 2:
-        return ""
+    for name, comparison in found.items():
+        if comparison is not None:
+            steps, by = comparison
+            cells = [", ".join(f"{v:.1f}" for v in by[n]) for n in ("fp32", "bf16")]
+            lines.append(f"| `{name}` | {steps:,} | {cells[0]} | {cells[1]} | {place(**by)} |")
     open_ones = [
         f"`{name}`"
         for name, recipe in RECIPES.items()
-        if recipe.precision == "auto" and compare_precisions(rows, name) is None
+        if recipe.precision == "auto" and found[name] is None
     ]
     if open_ones:
         lines += ["", f"Not compared yet, and in bfloat16 all the same: {', '.join(open_ones)}."]
@@ -198,7 +196,7 @@ def compare_precisions(rows: Sequence[Row], name: str) -> tuple[int, dict[str, l
 
 def place(fp32: Sequence[float], bf16: Sequence[float]) -> str:
     """Where the middle of bfloat16's distances lies: "inside" float32's spread, or beside it."""
-    if len(fp32) < SEEDS_TO_COMPARE:
+    if len(fp32) < SEEDS:
         return "open: too few seeds"
     offset = median(bf16) - fmean(fp32)
     if abs(offset) <= 2 * stdev(fp32):

@@ -13,6 +13,7 @@ from ..settings import PROFILES
 
 ROOT = Path(__file__).parents[2]  # the course's folder
 STORE = Path("course_utils", "results.json")  # in it
+SEEDS = 3  # from how many each recipe is trained; fewer are too few to compare
 ON_CURVE = 5_000  # samples behind each point of a curve
 
 Row = dict[str, Any]
