@@ -112,7 +112,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     bench.add_argument("--rounds", type=int, default=5, help="how often each row is measured")
     bench.add_argument(
-        "--pairs", nargs="*", help="which networks: mlp, dcgan, cifar10; all if not given"
+        "--pairs", nargs="*", help="mlp, dcgan, cifar10 or cifar10_better; all if not given"
     )
     lessons = commands.add_parser("lessons", help="for authors: make or check the notebooks")
     lessons.add_argument("action", choices=("build", "check", "outputs"))

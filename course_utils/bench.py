@@ -60,8 +60,14 @@ class Pair:
     batch: int
     noise_size: int = 96
     lr: float = 1e-3
+    betas: tuple[float, float] = (0.5, 0.999)
+    r1: float = 0.0  # the weight of `losses.r1_penalty` in D's loss; 0 is none
     xavier: bool = False  # whether `initialize_weights` is applied
     has_sigmoid: bool = False  # whether D gives probabilities, not logits
+
+    @property
+    def penalty(self) -> Callable[[nn.Module, Tensor, Tensor], Tensor] | None:
+        return losses.r1_penalty(self.r1) if self.r1 else None
 
     def build(self) -> Networks:
         D, G = self.build_d(), self.build_g(self.noise_size)
@@ -83,6 +89,11 @@ PAIRS = {  # in the order: title, D, G, data, image, batch
     "cifar10": Pair(
         "CIFAR-10", models.build_cifar10_discriminator, models.build_cifar10_generator,
         load_cifar10, (3, 32, 32), 64, noise_size=100, lr=2e-4, has_sigmoid=True,
+    ),
+    "cifar10_better": Pair(
+        "CIFAR-10, R1", models.build_deep_discriminator, models.build_deep_generator,
+        load_cifar10, (3, 32, 32), 64, noise_size=128, betas=(0.0, 0.99),
+        r1=0.1,
     ),
 }  # fmt: skip
 
@@ -106,7 +117,7 @@ def run_bench(
     Args:
         out: the folder to write into; made if it is not there.
         rounds: how often each row has its turn; medians of fewer than 5 are shaky.
-        pairs: some of "mlp", "dcgan" and "cifar10"; all of them if not given.
+        pairs: some of "mlp", "dcgan", "cifar10" and "cifar10_better"; all if not given.
         seconds: how long one turn lasts, about.
 
     Returns:
@@ -158,9 +169,9 @@ def train_like_a_tutorial(
     D, G = networks
     device = next(D.parameters()).device
     criterion = nn.BCELoss() if pair.has_sigmoid else nn.BCEWithLogitsLoss()
-    D_solver = torch.optim.Adam(D.parameters(), lr=pair.lr, betas=(0.5, 0.999))
-    G_solver = torch.optim.Adam(G.parameters(), lr=pair.lr, betas=(0.5, 0.999))
-    done = 0
+    D_solver = torch.optim.Adam(D.parameters(), lr=pair.lr, betas=pair.betas)
+    G_solver = torch.optim.Adam(G.parameters(), lr=pair.lr, betas=pair.betas)
+    done, penalty = 0, pair.penalty
     pause()
     for epoch in itertools.count():
         for images, _ in loader:
@@ -171,6 +182,8 @@ def train_like_a_tutorial(
             fakes = G(torch.randn(len(images), pair.noise_size, device=device))
             D_solver.zero_grad()
             d_loss = criterion(D(images), real_labels) + criterion(D(fakes.detach()), fake_labels)
+            if penalty is not None:
+                d_loss = d_loss + penalty(D, images, fakes)
             d_loss.backward()
             D_solver.step()
 
@@ -200,11 +213,11 @@ def train_like_the_course(
     game = losses.discriminator_loss, losses.generator_loss
     if pair.has_sigmoid:
         game = losses.probability_discriminator_loss, losses.probability_generator_loss
-    solvers = [losses.get_optimizer(network, pair.lr) for network in networks]
+    solvers = [losses.get_optimizer(network, pair.lr, pair.betas) for network in networks]
     history = run_a_gan(
         *networks, *solvers, *game, loader, num_epochs=10**6, noise_size=pair.noise_size,
         show_every=steps, callbacks=[*callbacks, lambda progress: pause()], precision=precision,
-        as_probability=None if pair.has_sigmoid else torch.sigmoid,
+        as_probability=None if pair.has_sigmoid else torch.sigmoid, penalty=pair.penalty,
     )  # fmt: skip
     raise RuntimeError(f"run_a_gan ended by itself: {history.stopped}")
 
@@ -280,7 +293,11 @@ def count_step(pair: Pair) -> dict[str, float]:
     parameters = sum(p.numel() for p in (*D.parameters(), *G.parameters()))
     with FlopCounterMode(display=False) as counter:
         fakes = G(noise)  # one batch of fakes serves both updates
-        (D(images).sum() + D(fakes.detach()).sum()).backward()
+        loss = D(images).sum() + D(fakes.detach()).sum()
+        if pair.penalty is not None:
+            # + 0: the counter cannot watch a gradient by the very tensor that a network is given
+            loss = loss + pair.penalty(lambda batch: D(batch + 0), images, fakes)
+        loss.backward()
         D.requires_grad_(False)  # G's update needs no gradients of D's weights
         D(fakes).sum().backward()
     return {"flops": counter.get_total_flops(), "bytes": ADAM_ACCESSES * 4 * parameters}

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, random_rotation
+from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, random_rotation, random_shift
 from .metrics.features import Judge, look, measure_moments, unpack, write_judge
 from .models import build_cifar10_classifier, build_mnist_classifier
 from .settings import describe_machine, get_device, set_seed
@@ -36,32 +36,6 @@ class Plan:
     augment: Callable[[Tensor, torch.Generator], Tensor]
     epochs: int
     batch_size: int = 256
-
-
-def random_shift(pixels: int, flip: bool = False) -> Callable[[Tensor, torch.Generator], Tensor]:
-    """An augmentation that moves each image by its own whole number of pixels, both ways.
-
-    What comes in from outside repeats the edge, mirrored; `flip` mirrors each with
-    a probability of one half.
-    """
-
-    def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-        count, _, height, width = images.shape
-        device = images.device
-        wide = F.pad(images, (pixels,) * 4, mode="reflect")
-        draw = torch.randint(
-            2 * pixels + 1, (2, count, 1), generator=generator, device=device, dtype=torch.int64
-        )
-        rows = draw[0] + torch.arange(height, device=device)
-        columns = draw[1] + torch.arange(width, device=device)
-        if flip:
-            turn = torch.rand(count, 1, generator=generator, device=device) < 0.5
-            columns = torch.where(turn, columns.flip(1), columns)
-        each = torch.arange(count, device=device)[:, None, None]
-        moved = wide.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]]
-        return moved.permute(0, 3, 1, 2)
-
-    return augment
 
 
 def _move_digits(images: Tensor, generator: torch.Generator) -> Tensor:

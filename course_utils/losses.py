@@ -1,4 +1,4 @@
-"""Every adversarial loss of the course, and the optimiser that goes with them.
+"""Every adversarial loss of the course, and penalty, schedule and optimiser that go with them.
 
 A discriminator gives one score an image, `(N, 1)` or `(N,)`. For the losses on logits the
 score is the log-odds of "real": `sigmoid(logit)` is D(x). Every loss is a mean over the batch,
@@ -6,6 +6,8 @@ so a scalar tensor that `backward` can start from.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +88,39 @@ def probability_generator_loss(d_fake: Tensor) -> Tensor:
     """`generator_loss` for a D that ends in a sigmoid: takes D(G(z)) in [0, 1]."""
     fake = _probabilities(d_fake, "d_fake")
     return nn.BCELoss()(fake, torch.ones_like(fake))
+
+
+def r1_penalty(weight: float) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """A penalty on D's slope at real images, for `AdversarialStep(..., penalty=...)`.
+
+    weight / 2 · E[|gradient of D(x) by x|²]. Where G has reached the data D should be flat, and
+    this is what makes it so. D must look at each image by itself: no batch norm in it.
+    Source: Mescheder et al. 2018 (arXiv 1801.04406), equation 9.
+
+    Raises:
+        TypeError, ValueError: `weight` is not a number above 0.
+    """
+    need_number(weight, "weight", above=0)
+
+    def penalty(D: nn.Module, images: Tensor, fakes: Tensor) -> Tensor:
+        images = images.detach().requires_grad_(True)
+        # the sum: each score depends on its own image alone, so each gets its own gradient
+        (slope,) = torch.autograd.grad(D(images).sum(), images, create_graph=True)
+        return weight / 2 * slope.square().flatten(1).sum(dim=1).mean()
+
+    return penalty
+
+
+def linear_decay(share: float) -> float:
+    """A factor for the learning rate: 1 for the first half of the training, then straight to 0.
+
+    For `train(..., schedule=linear_decay)`.
+
+    Args:
+        share: of the training that is done, in [0, 1].
+    """
+    need_number(share, "share", low=0, high=1)
+    return min(1.0, 2 * (1 - share))
 
 
 def get_optimizer(

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from .settings import fork_random
 from .validation import may_look, need_choice, need_count, need_module, need_tensor
@@ -276,6 +277,57 @@ def build_cifar10_generator(noise_dim: int = 100) -> nn.Sequential:
     )
 
 
+def build_deep_discriminator() -> nn.Sequential:
+    """Six convolutions and no norm: `(N, 3, 32, 32)` in, `(N, 1)` logits out.
+
+    1,437,569 parameters. Sides: 32 -> 16 -> 16 -> 8 -> 8 -> 4 -> 4. Without a norm that would scale
+    what passes, the weights begin as He's rule has it. It wants a penalty on its gradient
+    (`losses.r1_penalty`).
+    """
+    network = nn.Sequential(
+        *_leaky_convs(3, 64),
+        *_leaky_convs(64, 128),
+        *_leaky_convs(128, 256),
+        nn.Flatten(),
+        nn.Linear(256 * 4 * 4, 1),
+    )
+    return network.apply(initialize_for_leaks)
+
+
+def _leaky_convs(wide_in: int, wide_out: int) -> tuple[nn.Module, ...]:
+    """A convolution that halves the side, and one that keeps it, each with LeakyReLU."""
+    halve = nn.Conv2d(wide_in, wide_out, kernel_size=4, stride=2, padding=1)
+    keep = nn.Conv2d(wide_out, wide_out, kernel_size=3, padding=1)
+    return halve, nn.LeakyReLU(STEEP_LEAK), keep, nn.LeakyReLU(STEEP_LEAK)
+
+
+def build_deep_generator(noise_dim: int = 128) -> nn.Sequential:
+    """Transposed convolutions with plain ones between: noise in, `(N, 3, 32, 32)` in [-1, 1] out.
+
+    1,368,323 parameters at `noise_dim=128`, and 4,096 for each further dimension.
+    Sides: 4 -> 8 -> 8 -> 16 -> 16 -> 32.
+    """
+    return nn.Sequential(
+        Latent(need_count(noise_dim, "noise_dim")),
+        nn.Linear(noise_dim, 256 * 4 * 4, bias=False),
+        nn.Unflatten(1, (256, 4, 4)),
+        nn.BatchNorm2d(256),
+        nn.ReLU(),
+        *_double_block(256, 128),
+        *_conv_block(128, 128),
+        *_double_block(128, 64),
+        *_conv_block(64, 64),
+        nn.ConvTranspose2d(64, 3, kernel_size=4, stride=2, padding=1),
+        nn.Tanh(),
+    )
+
+
+def _double_block(wide_in: int, wide_out: int) -> tuple[nn.Module, ...]:
+    """A transposed convolution that doubles the side, norm, ReLU."""
+    conv = nn.ConvTranspose2d(wide_in, wide_out, kernel_size=4, stride=2, padding=1, bias=False)
+    return conv, nn.BatchNorm2d(wide_out), nn.ReLU()
+
+
 def build_mnist_classifier() -> nn.Sequential:
     """The network that judges digits: `(N, 1, 28, 28)` in, ten logits `(N, 10)` out.
 
@@ -337,6 +389,33 @@ def initialize_weights(module: nn.Module) -> None:
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def initialize_for_leaks(module: nn.Module) -> None:
+    """He's normal weights for LeakyReLU(0.2), and zero biases: `D.apply(initialize_for_leaks)`.
+
+    Each layer then hands on signals about as large as it gets them, which a network without batch
+    norm needs. Touches `Linear` and `Conv2d`. Source: He et al. 2015 (arXiv 1502.01852), section
+    2.2.
+    """
+    need_module(module, "module")
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        nn.init.kaiming_normal_(module.weight, a=STEEP_LEAK)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def use_spectral_norm(network: nn.Module) -> nn.Module:
+    """Divide the weights of every linear layer and convolution by their largest stretch.
+
+    Each such layer then stretches no input by more than a factor of 1 (of its weights as a matrix);
+    one step of the power iteration a forward pass in training keeps the estimate up to date.
+    Returns the network, changed in place. Source: Miyato et al. 2018 (arXiv 1802.05957).
+    """
+    for layer in list(need_module(network, "network").modules()):
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            spectral_norm(layer)
+    return network
 
 
 def sample_noise(

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from .recipes import JUDGED, describe_quality, get_recipe, judge_recipe
-from .settings import fork_random
+from .settings import fork_random, get_device
 from .shipped import FOLDER, fill, pack, read_facts, read_part, write_shipped
 from .training import AdversarialStep
 from .validation import need_choice
@@ -22,6 +22,7 @@ SHIPPED = {  # the recipes whose networks are shipped, and which of them
     "mlp_logits": ("G",),
     "dcgan_rotated": ("G", "D"),
     "dcgan_strided": ("G", "D"),
+    "cifar10_better": ("G", "D"),
 }
 PARTS = ("G", "D")
 
@@ -33,7 +34,8 @@ def load_pretrained(name: str, part: str = "G") -> nn.Module:
     trained and how good it is. It needs no network connection.
 
     Args:
-        name: "mlp_logits", "dcgan_rotated" or "dcgan_strided", the recipes of those names.
+        name: "mlp_logits", "dcgan_rotated", "dcgan_strided" or "cifar10_better", the recipes of
+            those names.
         part: "G" or "D".
 
     Raises:
@@ -86,11 +88,10 @@ def write_pretrained(
 class _Sampler:
     """What `judge_recipe` needs of a step, for a generator alone."""
 
-    device = torch.device("cpu")
-
     def __init__(self, G: nn.Module, noise_size: int, noise: str) -> None:
-        self.G, self.noise_size, self.noise = G, noise_size, noise
+        self.device = get_device()
+        self.G, self.noise_size, self.noise = G.to(self.device), noise_size, noise
 
     @torch.no_grad()
     def sample(self, noise: torch.Tensor) -> torch.Tensor:
-        return self.G(noise)
+        return self.G(noise).cpu()

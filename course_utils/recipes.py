@@ -14,22 +14,28 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoints import write_atomically
-from .data import BatchLoader, ImageSet, load_mnist, random_rotation
+from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, random_rotation
 from .diagnosis import diagnose
 from .losses import (
     discriminator_loss,
     generator_loss,
     get_optimizer,
+    linear_decay,
     ls_discriminator_loss,
     ls_generator_loss,
     probability_discriminator_loss,
     probability_generator_loss,
+    r1_penalty,
 )
 from .metrics import Reference, Report, get_reference, judge_samples
 from .metrics.features import choose_judge
 from .models import (
+    build_cifar10_discriminator,
+    build_cifar10_generator,
     build_dc_classifier,
     build_dc_generator,
+    build_deep_discriminator,
+    build_deep_generator,
     build_discriminator,
     build_generator,
     build_leaky_generator,
@@ -57,9 +63,11 @@ class Recipe:
     `epochs` are for the profiles "cpu" and "gpu". `as_probability` turns a score into D(x);
     None where D gives it itself, or where scores are no logits. `prepare` is applied to every
     layer of both networks before training. `augment` changes the training images; samples are
-    then judged against real images changed alike. `ema` is how slowly the average of G forgets,
-    from which samples then come; None keeps no average. `precision` is "auto" where bf16 was
-    measured to do no harm (docs/results.md), else "fp32".
+    then judged against real images changed alike. `augment_both` changes what D sees, real images
+    and fakes alike: samples stay as the images are. `penalty` is added to D's loss, `schedule`
+    gives the learning rate's factor by the share of the training that is done. `ema` is how
+    slowly the average of G forgets, from which samples then come; None keeps no average.
+    `precision` is "auto" where bf16 was measured to do no harm (docs/results.md), else "fp32".
     """
 
     summary: str
@@ -77,6 +85,9 @@ class Recipe:
     as_probability: Callable[[Tensor], Tensor] | None = torch.sigmoid
     prepare: Callable[[nn.Module], None] | None = None
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    augment_both: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    penalty: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None
+    schedule: Callable[[float], float] | None = None
     ema: float | None = None
     precision: str = "auto"
 
@@ -91,9 +102,15 @@ class Recipe:
         step = AdversarialStep(
             D, G, *solvers, self.discriminator_loss, self.generator_loss,
             noise_size=self.noise_size, noise=self.noise, as_probability=self.as_probability,
+            augment=self.augment_both, penalty=self.penalty,
         )  # fmt: skip
         images = self.load(limit=limit)
         return step, BatchLoader(images, self.batch_size, device, self.augment, drop_last=True)
+
+    @property
+    def data(self) -> str:
+        """What it is trained on; distances are comparable only within one data set."""
+        return "CIFAR-10" if self.load is load_cifar10 else "MNIST"
 
     def count_epochs(self, profile: str) -> int:
         """How many epochs it has in that profile."""
@@ -133,6 +150,7 @@ class Recipe:
             fresh=fresh,
             seed=seed,
             ema=self.ema,
+            schedule=self.schedule,
             precision=precision or self.precision,
             progress=True,
         )
@@ -186,6 +204,8 @@ _STRIDED = {
     "ema": 0.999,
 }
 
+_CIFAR10 = {"load": load_cifar10, "noise": "normal"}
+
 RECIPES = {
     "mlp_sigmoid": Recipe(
         "MLPs with LeakyReLU; D ends in a sigmoid, nn.BCELoss",
@@ -218,6 +238,33 @@ RECIPES = {
         "the same strided pair, digits upright, a larger learning rate",
         epochs=(12, 60),
         **_STRIDED,
+        **_LOGITS,
+    ),
+    "cifar10_dcgan": Recipe(  # the classic script: a sigmoid, nn.BCELoss, batches of 32
+        "CIFAR-10: convolutions with batch norm and dropout; D ends in a sigmoid, nn.BCELoss",
+        build_D=build_cifar10_discriminator,
+        build_G=build_cifar10_generator,
+        discriminator_loss=probability_discriminator_loss,
+        generator_loss=probability_generator_loss,
+        as_probability=None,
+        batch_size=32,
+        lr=2e-4,
+        noise_size=100,
+        epochs=(10, 20),
+        **_CIFAR10,
+    ),
+    "cifar10_better": Recipe(
+        "CIFAR-10: a deeper pair on logits; D without a norm but with the R1 penalty, averaged G",
+        build_D=build_deep_discriminator,
+        build_G=build_deep_generator,
+        batch_size=64,
+        betas=(0.0, 0.99),
+        noise_size=128,
+        penalty=r1_penalty(0.1),
+        schedule=linear_decay,
+        ema=0.999,
+        epochs=(10, 50),
+        **_CIFAR10,
         **_LOGITS,
     ),
 }
@@ -274,7 +321,7 @@ def train_recipe(
 
 def judge_recipe(recipe: Recipe, step: AdversarialStep, count: int) -> Report | str:
     """What the course's classifier finds in `count` samples; in words where it can find nothing."""
-    samples = draw_samples(step, count)
+    samples = draw_samples(step, count).to(step.device)  # so that a GPU judges them, too
     if not torch.isfinite(samples).all():
         return "no quality to measure: the samples are not finite"
     try:

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import torch
 from helpers import assert_complains, bad_inputs
+from torch import Tensor, nn
 
-from course_utils import bench
+from course_utils import bench, losses
 from course_utils.bench import (
     PAIRS,
     WAYS,
+    Pair,
     Worker,
     add_ratios,
     count_step,
@@ -28,6 +30,7 @@ from course_utils.bench import (
     train_like_the_course,
 )
 from course_utils.data import BatchLoader, ImageSet
+from course_utils.recipes import RECIPES
 from course_utils.training import History, Progress
 
 WEIGHTS_OF_D = [784 * 256, 256 * 256, 256 * 1]  # of the MLP pair, layer by layer
@@ -71,6 +74,57 @@ def test_each_pair_can_be_counted_without_a_look_at_random_numbers(name):
     cost = count_step(PAIRS[name])
     assert cost["flops"] > 1e8 and cost["bytes"] > 1e6
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_flops_of_r1_are_those_done_by_hand():
+    """For a line: its score again, the slope, and how that changes with the weights."""
+
+    def build_line() -> nn.Sequential:
+        return nn.Sequential(nn.Flatten(), nn.Linear(12, 1))
+
+    def build_G(noise_size: int) -> nn.Sequential:
+        return nn.Sequential(nn.Linear(noise_size, 12), nn.Unflatten(1, (3, 2, 2)))
+
+    plain = Pair("lines", build_line, build_G, None, (3, 2, 2), batch=7, noise_size=4)
+    with_r1 = replace(plain, r1=0.1)
+    assert plain.penalty is None and with_r1.penalty is not None
+    assert count_step(with_r1)["flops"] - count_step(plain)["flops"] == 2 * 7 * 3 * 12
+
+
+def test_r1_costs_operations_and_no_weights():
+    pair = PAIRS["cifar10_better"]
+    with_r1, plain = count_step(pair), count_step(replace(pair, r1=0.0))
+    assert with_r1["bytes"] == plain["bytes"] == (4 + 3) * 4 * (1_437_569 + 1_368_323)
+    # a forward pass of D, one backward, and at least both again
+    forward = count_forward(pair.build_d(), torch.empty(pair.batch, *pair.image))
+    assert with_r1["flops"] - plain["flops"] > 4 * forward
+
+
+def count_forward(D: nn.Module, images: Tensor) -> int:
+    """Flops of the convolutions and linear layers, two for each product."""
+    total = 0
+
+    def note(layer: nn.Module, given: tuple[Tensor], out: Tensor) -> None:
+        nonlocal total
+        total += 2 * out.numel() * layer.weight[0].numel()
+
+    for layer in D.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            layer.register_forward_hook(note)
+    with torch.no_grad():
+        D.to("meta")(images.to("meta"))
+    return total
+
+
+def test_the_pair_with_r1_is_that_of_its_recipe():
+    pair, recipe = PAIRS["cifar10_better"], RECIPES["cifar10_better"]
+    assert (pair.build_d, pair.build_g) == (recipe.build_D, recipe.build_G)
+    for name in ("lr", "betas", "noise_size", "load"):
+        assert getattr(pair, name) == getattr(recipe, name), name
+    assert pair.batch == recipe.batch_size
+    D = nn.Sequential(nn.Flatten(), nn.Linear(4, 1))
+    images = torch.zeros(2, 1, 2, 2)
+    assert torch.equal(pair.penalty(D, images, images), recipe.penalty(D, images, images))
 
 
 # --- the table's arithmetic ---------------------------------------------------------------------
@@ -135,7 +189,10 @@ class Enough(Exception):
     """Raised by a pause, as the bench's own is."""
 
 
-@pytest.mark.parametrize("name, shape", [("mlp", (1, 28, 28)), ("cifar10", (3, 32, 32))])
+@pytest.mark.parametrize(
+    "name, shape",
+    [("mlp", (1, 28, 28)), ("cifar10", (3, 32, 32)), ("cifar10_better", (3, 32, 32))],
+)
 @pytest.mark.parametrize("train", [train_like_a_tutorial, train_like_the_course])
 def test_each_way_trains_and_pauses_at_the_start_and_after_every_turn(train, name, shape, capsys):
     pair = replace(PAIRS[name], batch=4)
@@ -156,6 +213,37 @@ def test_each_way_trains_and_pauses_at_the_start_and_after_every_turn(train, nam
     assert moved == [False, True, True]
     if train is train_like_a_tutorial:
         assert capsys.readouterr().out.count("\n") == 4  # two turns of two steps, a line each
+
+
+@pytest.mark.parametrize("train", [train_like_a_tutorial, train_like_the_course])
+def test_each_way_adds_the_penalty_to_ds_loss(train, monkeypatch, capsys):
+    """A penalty that pulls D's last bias, which nothing else moves that far."""
+    asked = []
+
+    def pull(weight: float):
+        def penalty(D: nn.Module, images: Tensor, fakes: Tensor) -> Tensor:
+            asked.append((weight, images.shape, fakes.shape))
+            return 1e6 * D[-1].bias.sum()
+
+        return penalty
+
+    monkeypatch.setattr(losses, "r1_penalty", pull)
+    pair = replace(PAIRS["cifar10_better"], batch=4, r1=0.3, lr=0.125, betas=(0.0, 0.0))
+    D, G = pair.build()
+
+    turns = iter([False, True])  # one at the start, one after a step
+
+    def pause() -> None:
+        if next(turns):
+            raise Enough
+
+    options = {} if train is train_like_a_tutorial else {"precision": "fp32"}
+    loader = BatchLoader(make_images(8, 3, 32, 32), pair.batch, device="cpu")
+    with pytest.raises(Enough):
+        train(pair, (D, G), loader, 1, pause, **options)
+    assert set(asked) == {(0.3, (4, 3, 32, 32), (4, 3, 32, 32))}
+    # Adam without memory moves each weight by the learning rate, against its slope
+    assert D[-1].bias.item() == pytest.approx(-0.125 * len(asked), rel=1e-3)
 
 
 def test_a_run_that_ends_by_itself_is_no_measurement(monkeypatch):

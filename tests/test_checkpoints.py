@@ -44,7 +44,12 @@ from course_utils.checkpoints import (
 from course_utils.data import BatchLoader, ImageSet, random_rotation
 from course_utils.losses import discriminator_loss, generator_loss
 from course_utils.training import AdversarialStep, History
-from course_utils.training.describe import compare_settings, describe_settings, hash_settings
+from course_utils.training.describe import (
+    compare_settings,
+    describe_settings,
+    hash_settings,
+    print_layers,
+)
 
 HERE = Path(__file__).parent
 
@@ -667,6 +672,44 @@ def test_an_edited_loss_is_another_run_and_a_comment_is_not(tmp_path):
     assert found(LOSS.replace("- 1", "- 0.9")) != usual
     assert found(LOSS.replace("+ fake", "- fake")) != usual
     assert found(LOSS.replace("square", "abs")) != usual
+
+
+def test_layout_of_many_lines_is_no_setting_either(tmp_path):
+    """What a formatter does: brackets, quotes, a comma at the end, a line broken in two."""
+
+    def found(source: str) -> str:
+        return hash_settings(settings(losses=(load_source(tmp_path, source), generator_loss)))
+
+    one = 'def thing(real, fake, word="a"):\n    return (real - fake).square().mean()\n'
+    other = """
+def thing(
+    real,
+    fake,  # made up
+    word='a',
+):
+
+    return (
+        (real - fake)
+        .square()  # so that both ways count
+        .mean()
+    )
+"""
+    assert found(one) == found(other)
+    assert found(one) != found(other.replace("'a'", "'b'"))
+
+
+@pytest.mark.parametrize("told", ["", ", bias=True"])
+def test_a_network_is_described_alike_by_every_torch(monkeypatch, told):
+    """Some name the bias of batch norm where they print it."""
+
+    def print_norm(self) -> str:
+        return f"{self.num_features}, eps=1e-05, momentum=0.1, affine=True{told}, track=True"
+
+    network = nn.Sequential(nn.Linear(3, 2, bias=False), nn.BatchNorm1d(2))
+    monkeypatch.setattr(nn.BatchNorm1d, "extra_repr", print_norm)
+    printed = print_layers(network)
+    assert "(1): BatchNorm1d(2, eps=1e-05, momentum=0.1, affine=True, track=True)" in printed
+    assert "in_features=3, out_features=2, bias=False" in printed  # those of other layers stay
 
 
 def test_an_edited_network_is_another_run(tmp_path):

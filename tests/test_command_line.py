@@ -8,6 +8,7 @@ import pytest
 
 from course_utils import authoring, classifiers, doctor, results, verdicts
 from course_utils.__main__ import main
+from course_utils.results.ingredients import list_names
 
 
 def lines(capsys) -> list[str]:
@@ -122,11 +123,12 @@ def test_verdicts_are_measured_for_the_pairs_named(monkeypatch, arguments, expec
     [
         ([], None, {}),
         (["dcgan", "mlp_ls"], ["dcgan", "mlp_ls"], {}),
+        (["cifar10_dcgan+averaged"], ["cifar10_dcgan+averaged"], {}),
         (["--seeds", "1", "--profile", "gpu"], None, {"seeds": 1, "profile": "gpu"}),
         (["dcgan", "--runs", "here", "--profile", "cpu"], ["dcgan"],
          {"runs": "here", "profile": "cpu"}),
     ],
-    ids=["all", "two", "one seed", "elsewhere"],
+    ids=["all", "two", "an ingredient", "one seed", "elsewhere"],
 )  # fmt: skip
 def test_results_are_measured_as_asked(monkeypatch, arguments, names, options) -> None:
     called = []
@@ -141,7 +143,8 @@ def test_results_are_measured_as_asked(monkeypatch, arguments, names, options) -
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["dcgam"], "names: expected one of dcgan,"),
+        (["dcgam"], f"names: expected one of {', '.join(sorted(list_names()))}; got 'dcgam'"),
+        (["cifar10_dcgan+salt"], "names: expected one of cifar10_better, cifar10_dcgan, "),
         (["--seeds", "0"], "seeds: expected at least 1"),
     ],
 )

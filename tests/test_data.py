@@ -34,7 +34,6 @@ from course_utils.data import (
     files,
     load,
     random_rotation,
-    rotate,
     samples,
     sources,
 )
@@ -1066,86 +1065,6 @@ def test_bad_augment(answer):
     loader = BatchLoader(a_set(), 4, device="cpu", augment=lambda images, generator: answer)
     with pytest.raises(TypeError, match=r"augment: expected 4 images .* back, got"):
         next(iter(loader))
-
-
-# --- rotation ------------------------------------------------------------------------------------
-
-
-def test_quarter_turns():
-    images = torch.rand(4, 3, 9, 9) * 2 - 1
-    turned = rotate(images, torch.tensor([0.0, 90.0, 180.0, -90.0]))
-    for image, got, quarters in zip(images, turned, (0, 1, 2, -1), strict=True):
-        torch.testing.assert_close(got, torch.rot90(image, quarters, (1, 2)), atol=1e-5, rtol=0)
-
-
-def test_turns_counter_clockwise_and_fills_with_black():
-    images = torch.full((1, 1, 21, 21), -1.0)
-    images[..., 10, 14:20] = 1  # a hand that points right, to three o'clock
-    turned = rotate(images, torch.tensor([45.0]))[0, 0]
-    assert turned[:10, 11:].max() > 0.5 and turned[11:].max() == -1
-    white = rotate(torch.ones(1, 1, 21, 21), torch.tensor([45.0]))[0, 0]
-    assert white[0, 0] == white[-1, -1] == -1 and white[10, 10] == 1
-
-
-def test_agrees_with_torchvision():
-    images = torch.rand(3, 1, 28, 28) * 2 - 1
-    angles = torch.tensor([-17.0, 5.0, 20.0])
-    for image, angle, got in zip(images, angles, rotate(images, angles), strict=True):
-        want = torchvision.transforms.functional.rotate(
-            image, angle.item(), torchvision.transforms.InterpolationMode.BILINEAR, fill=-1
-        )
-        # Away from the border, where the two blend with the fill in different ways.
-        torch.testing.assert_close(got[:, 6:-6, 6:-6], want[:, 6:-6, 6:-6], atol=1e-3, rtol=0)
-
-
-def test_rotation_is_rigid_in_oblong_images():
-    images = torch.full((1, 1, 11, 31), -1.0)
-    images[..., 5, 11:20] = 1
-    turned = rotate(images, torch.tensor([90.0]))[0, 0]
-    column = turned[:, 15]
-    assert (column > 0.9).sum() == 9 and (turned > 0.9).sum() == 9
-
-
-def test_one_angle_for_each_image():
-    same = torch.full((64, 1, 15, 15), -1.0)
-    same[..., 7, 3:12] = 1
-    turned = random_rotation(20)(same, torch.Generator().manual_seed(0))
-    assert len(turned.flatten(1).unique(dim=0)) == 64
-
-
-def test_angles_fill_the_range():
-    seen = []
-    augment = random_rotation(20)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data.images, "rotate", lambda images, angles: seen.append(angles) or images)
-        augment(torch.zeros(5000, 1, 1, 1), torch.Generator().manual_seed(0))
-    angles = seen[0]
-    assert -20 <= angles.min() < -19.5 and 19.5 < angles.max() < 20
-    assert abs(angles.mean()) < 0.5 and abs(angles.std() - 20 / 3**0.5) < 0.3
-
-
-def test_no_turn_changes_nothing():
-    images = torch.rand(3, 1, 28, 28) * 2 - 1
-    assert torch.equal(random_rotation(0)(images, torch.Generator()), images)
-    torch.testing.assert_close(rotate(images, torch.zeros(3)), images, atol=1e-5, rtol=0)
-
-
-@settings(max_examples=40, deadline=None)
-@given(degrees=st.floats(0, 180), seed=st.integers(0, 1000), size=st.integers(1, 12))
-def test_rotation_stays_in_range(degrees, seed, size):
-    generator = torch.Generator().manual_seed(seed)
-    images = (torch.rand(4, 1, size, size, generator=generator) * 2 - 1).sign()
-    before = images.clone()
-    turned = random_rotation(degrees)(images, generator)
-    assert turned.shape == images.shape and turned.dtype == torch.float32
-    assert turned.min() >= -1 and turned.max() <= 1
-    assert torch.equal(images, before)
-
-
-@pytest.mark.parametrize("degrees", [-1, 181, float("nan"), float("inf"), "20", None, True, (0, 9)])
-def test_bad_degrees(degrees):
-    with pytest.raises((TypeError, ValueError), match="degrees: expected a"):
-        random_rotation(degrees)
 
 
 # --- the real thing ------------------------------------------------------------------------------

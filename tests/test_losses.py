@@ -1,4 +1,4 @@
-"""The losses against plain formulas and the values in the papers; the optimiser against its own."""
+"""Losses, penalty and schedule against plain formulas and the papers; Adam against its own."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ from course_utils.losses import (
     discriminator_loss,
     generator_loss,
     get_optimizer,
+    linear_decay,
     ls_discriminator_loss,
     ls_generator_loss,
     probability_discriminator_loss,
     probability_generator_loss,
+    r1_penalty,
 )
+from course_utils.settings import fork_random
+from course_utils.training import AdversarialStep
 
 OF_TWO = (discriminator_loss, ls_discriminator_loss, probability_discriminator_loss)
 OF_ONE = (generator_loss, ls_generator_loss, probability_generator_loss)
@@ -187,6 +191,145 @@ def test_bce_takes_any_shape():
     close(bce_loss(logits[0], labels[0]), softplus(logits[0]))
 
 
+# --- the penalty on D's slope ----------------------------------------------------------------
+
+numbers = st.lists(st.floats(-10, 10), min_size=12, max_size=12)
+weights_of_r1 = st.floats(1e-3, 100)
+
+
+def colours(count: int, seed: int = 0) -> Tensor:
+    source = torch.Generator().manual_seed(seed)
+    return torch.randn(count, 3, 2, 2, dtype=torch.float64, generator=source)
+
+
+def build_linear(values: list[float], bias: float = 0.5) -> nn.Sequential:
+    """D(x) = w.x + b, for images of twelve numbers."""
+    D = nn.Sequential(nn.Flatten(), nn.Linear(12, 1, dtype=torch.float64))
+    with torch.no_grad():
+        D[1].weight.copy_(torch.tensor([values], dtype=torch.float64))
+        D[1].bias.fill_(bias)
+    return D
+
+
+class HalfSquare(nn.Module):
+    """D(x) = |x|²/2, whose slope is x."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.square().flatten(1).sum(dim=1, keepdim=True) / 2
+
+
+def build_deep() -> nn.Sequential:
+    with fork_random(seed=2):
+        return nn.Sequential(
+            nn.Conv2d(3, 4, 2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
+            nn.Tanh(),
+            nn.Linear(36, 1),
+        ).double()
+
+
+@steady
+@given(numbers, weights_of_r1, st.integers(1, 5), st.integers(0, 99))
+def test_r1_of_a_line(values, weight, count, seed):
+    """The slope is w everywhere: weight/2 |w|², wherever the images are, and weight w its own."""
+    D, w = build_linear(values), torch.tensor(values, dtype=torch.float64)
+    penalty = r1_penalty(weight)(D, colours(count, seed), None)
+    close(penalty, weight / 2 * (w**2).sum())
+    penalty.backward()
+    close(D[1].weight.grad, weight * w[None])
+    assert D[1].bias.grad is None or D[1].bias.grad.item() == 0
+
+
+@steady
+@given(weights_of_r1, st.integers(1, 6), st.integers(0, 99))
+def test_r1_of_a_bowl(weight, count, seed):
+    """The slope at x is x: weight/2 times the mean of |x|²."""
+    images = colours(count, seed)
+    expected = sum(float((x**2).sum()) for x in images) / count * weight / 2
+    close(r1_penalty(weight)(HalfSquare(), images, None), expected)
+
+
+def test_r1_is_the_mean_of_what_each_image_has_alone():
+    D, images = build_deep(), colours(5)
+    together = r1_penalty(0.1)(D, images, None)
+    alone = [r1_penalty(0.1)(D, image[None], None) for image in images]
+    close(together, torch.stack(alone).mean())
+    shares = torch.autograd.grad(together, D[0].weight)[0]
+    each = torch.stack([torch.autograd.grad(one, D[0].weight)[0] for one in alone])
+    torch.testing.assert_close(shares, each.mean(dim=0))
+
+
+def test_r1s_gradient_is_what_a_small_push_of_the_weights_shows():
+    D, images = build_deep(), colours(3)
+    parameters = [p.detach() for p in D.parameters()]
+
+    def ask_penalty(*values: Tensor) -> Tensor:
+        def call(batch: Tensor) -> Tensor:
+            return torch.func.functional_call(D, dict(zip(names, values)), (batch,))
+
+        return r1_penalty(0.7)(call, images, None)
+
+    names = [name for name, _ in D.named_parameters()]
+    assert torch.autograd.gradcheck(ask_penalty, [p.requires_grad_() for p in parameters])
+
+
+def test_r1_looks_at_real_images_only_and_leaves_them_as_they_are():
+    D, images = build_deep(), colours(3)
+    before = images.clone()
+    penalty = r1_penalty(0.1)
+    value = penalty(D, images, torch.full_like(images, math.nan))
+    assert value.shape == () and value.dtype == images.dtype and value.isfinite()
+    value.backward()
+    assert torch.equal(images, before) and images.grad is None and not images.requires_grad
+    made = images.clone().requires_grad_()
+    penalty(D, made * 1, None).backward()  # images that another network made: it learns nothing
+    assert made.grad is None
+
+
+def test_r1_doubles_with_its_weight():
+    D, images = build_deep(), colours(4)
+    close(r1_penalty(0.2)(D, images, None), 2 * r1_penalty(0.1)(D, images, None))
+
+
+@pytest.mark.parametrize("weight", [0.1, 10])
+def test_a_step_with_r1(weight):
+    """One step of plain descent: D's loss is larger by weight/2 |w|², w moves by weight w more."""
+    values = [0.3 * n - 1.5 for n in range(12)]
+    seen = {}
+    for penalty in (None, r1_penalty(weight)):
+        with fork_random(seed=0):
+            D = build_linear(values)
+            G = nn.Sequential(nn.Linear(2, 12), nn.Tanh(), nn.Unflatten(1, (3, 2, 2))).double()
+            solvers = [torch.optim.SGD(network.parameters(), lr=0.01) for network in (D, G)]
+            losses = discriminator_loss, generator_loss
+            step = AdversarialStep(D, G, *solvers, *losses, noise_size=2, penalty=penalty)
+        scores = step(colours(6), torch.zeros(6))
+        seen[penalty is not None] = scores["d_loss"], D[1].weight.detach()
+    w = torch.tensor([values], dtype=torch.float64)
+    close(seen[True][0] - seen[False][0], weight / 2 * (w**2).sum())
+    torch.testing.assert_close(seen[False][1] - seen[True][1], 0.01 * weight * w)
+
+
+# --- the schedule ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "share, factor", [(0, 1), (0.25, 1), (0.5, 1), (0.625, 0.75), (0.75, 0.5), (1, 0), (1.0, 0)]
+)
+def test_the_rate_is_whole_for_one_half_and_then_falls_to_nothing(share, factor):
+    assert linear_decay(share) == factor
+
+
+@steady
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_the_rate_never_rises(one, other):
+    early, late = sorted((one, other))
+    assert 0 <= linear_decay(late) <= linear_decay(early) <= 1
+    if early >= 0.5:  # along a straight line
+        assert linear_decay(early) - linear_decay(late) == pytest.approx(2 * (late - early))
+
+
 # --- the optimiser ---------------------------------------------------------------------------
 
 
@@ -228,6 +371,8 @@ def test_five_steps_are_adams(lr, betas, as_list):
         (ls_generator_loss, "scores_fake"),
         (probability_discriminator_loss, "d_real, d_fake"),
         (probability_generator_loss, "d_fake"),
+        (r1_penalty, "weight"),
+        (linear_decay, "share"),
         (get_optimizer, "model, lr=0.001, betas=(0.5, 0.999)"),
     ],
 )
@@ -300,6 +445,19 @@ NETWORK = nn.Linear(1, 1)
     ("bce target: 1.01", lambda: bce_loss(ZEROS, ZEROS + 1.01), ValueError, "target", "to 1.01"),
     ("bce target: one", lambda: bce_loss(ZEROS, MIXED), ValueError, "target", "from -0.5 to 2"),
     ("bce target: -1", lambda: bce_loss(ZEROS, ZEROS - 1), ValueError, "target", "from -1"),
+    ("r1: zero", lambda: r1_penalty(0), ValueError, "weight", "0"),
+    ("r1: negative", lambda: r1_penalty(-0.1), ValueError, "weight", "-0.1"),
+    ("r1: NaN", lambda: r1_penalty(math.nan), ValueError, "weight", "nan"),
+    ("r1: infinite", lambda: r1_penalty(math.inf), ValueError, "weight", "inf"),
+    ("r1: text", lambda: r1_penalty("0.1"), TypeError, "weight", "'0.1'"),
+    ("r1: bool", lambda: r1_penalty(True), TypeError, "weight", "bool"),
+    ("r1: None", lambda: r1_penalty(None), TypeError, "weight", "None"),
+    ("share: below", lambda: linear_decay(-1e-9), ValueError, "share", "-1e-09"),
+    ("share: above", lambda: linear_decay(1.0001), ValueError, "share", "1.0001"),
+    ("share: NaN", lambda: linear_decay(math.nan), ValueError, "share", "nan"),
+    ("share: text", lambda: linear_decay("half"), TypeError, "share", "'half'"),
+    ("share: bool", lambda: linear_decay(True), TypeError, "share", "bool"),
+    ("share: None", lambda: linear_decay(None), TypeError, "share", "None"),
     ("model: class", lambda: get_optimizer(nn.Linear), TypeError, "model", "the class Linear"),
     ("model: parameters", lambda: get_optimizer([ZEROS]), TypeError, "model", "list"),
     ("lr: zero", lambda: get_optimizer(NETWORK, 0), ValueError, "lr", "0"),

@@ -11,15 +11,20 @@ import torch
 from helpers import assert_complains, bad_inputs, read_arguments, steady
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils.losses import generator_loss
 from course_utils.models import (
+    Latent,
+    ToImage,
     build_cifar10_discriminator,
     build_cifar10_generator,
     build_dc_classifier,
     build_dc_generator,
+    build_deep_discriminator,
+    build_deep_generator,
     build_discriminator,
     build_generator,
     build_leaky_generator,
@@ -28,10 +33,13 @@ from course_utils.models import (
     build_strided_discriminator,
     build_strided_generator,
     count_params,
+    initialize_for_leaks,
     initialize_weights,
     sample_noise,
     summarize,
+    use_spectral_norm,
 )
+from course_utils.shipped import pack
 
 DISCRIMINATORS = (build_discriminator, build_dc_classifier, build_strided_discriminator)
 GENERATORS = (build_generator, build_dc_generator, build_strided_generator, build_relu_generator)
@@ -42,6 +50,10 @@ pytestmark = pytest.mark.usefixtures("own_randomness")
 
 def digits(count: int = 3) -> Tensor:
     return torch.rand(count, 1, 28, 28) * 2 - 1
+
+
+def colours(count: int = 3) -> Tensor:
+    return torch.rand(count, 3, 32, 32) * 2 - 1
 
 
 # --- size and shape --------------------------------------------------------------------------
@@ -97,6 +109,7 @@ def test_logits_have_no_limits(build):
 
 
 PAIRS = dict(zip(("mlp", "dc", "strided"), zip(DISCRIMINATORS, GENERATORS)))
+PAIRS["deep"] = build_deep_discriminator, build_deep_generator
 
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
@@ -152,27 +165,42 @@ def test_the_counts_of_the_strided_pair():
     assert count_params(build_strided_generator(65)) == g + 2048
 
 
-STRIDED = {
-    "D": (
+UP = [nn.ConvTranspose2d, nn.BatchNorm2d, nn.ReLU]
+BLOCKS = {  # what goes in, the layers, and the shapes that convolutions give
+    "strided D": (
         build_strided_discriminator,
+        lambda: digits(2),
         [nn.Conv2d, nn.LeakyReLU] + 2 * [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU]
         + [nn.Flatten, nn.Linear],
         [(32, 14, 14), (64, 7, 7), (128, 4, 4)],
     ),
-    "G": (
+    "strided G": (
         build_strided_generator,
-        [nn.Unflatten] + 3 * [nn.ConvTranspose2d, nn.BatchNorm2d, nn.ReLU]
-        + [nn.ConvTranspose2d, nn.Tanh],
+        lambda: torch.randn(2, 64),
+        [nn.Unflatten] + 3 * UP + [nn.ConvTranspose2d, nn.Tanh],
         [(128, 4, 4), (64, 7, 7), (32, 14, 14), (1, 28, 28)],
+    ),
+    "deep D": (
+        build_deep_discriminator,
+        lambda: colours(2),
+        6 * [nn.Conv2d, nn.LeakyReLU] + [nn.Flatten, nn.Linear],
+        [(64, 16, 16), (64, 16, 16), (128, 8, 8), (128, 8, 8), (256, 4, 4), (256, 4, 4)],
+    ),
+    "deep G": (
+        build_deep_generator,
+        lambda: torch.randn(2, 128),
+        [nn.Linear, nn.Unflatten, nn.BatchNorm2d, nn.ReLU]
+        + 2 * [*UP, nn.Conv2d, nn.BatchNorm2d, nn.ReLU] + [nn.ConvTranspose2d, nn.Tanh],
+        [(128, 8, 8), (128, 8, 8), (64, 16, 16), (64, 16, 16), (3, 32, 32)],
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("build, layers, sides", STRIDED.values(), ids=STRIDED)
-def test_the_strided_pair_block_by_block(build, layers, sides):
-    network = build()
-    assert [type(layer) for layer in network][1:] == layers  # the first only looks at its input
-    x = digits(2) if build is build_strided_discriminator else torch.randn(2, 64)
+@pytest.mark.parametrize("build, inputs, layers, sides", BLOCKS.values(), ids=BLOCKS)
+def test_the_pairs_block_by_block(build, inputs, layers, sides):
+    network, x = build(), inputs()
+    ours = (ToImage, Latent)  # those only look at their input
+    assert [type(layer) for layer in network if not isinstance(layer, ours)] == layers
     seen = []
     for layer in network:
         x = layer(x)
@@ -181,7 +209,7 @@ def test_the_strided_pair_block_by_block(build, layers, sides):
     assert seen == sides
 
 
-@pytest.mark.parametrize("build", [build_strided_discriminator, build_strided_generator])
+@pytest.mark.parametrize("build", [block[0] for block in BLOCKS.values()], ids=BLOCKS)
 def test_a_convolution_before_batch_norm_has_no_bias_and_any_other_has(build):
     for layer, following in pairwise(build()):
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -195,6 +223,72 @@ def test_the_counts_of_the_cifar10_pair():
     assert count_params(build_cifar10_discriminator()) == d == 663_361
     assert count_params(build_cifar10_generator()) == g == 1_068_931
     assert count_params(build_cifar10_generator(101)) == g + 4096
+
+
+# --- the deep pair ---------------------------------------------------------------------------
+
+
+def test_the_counts_of_the_deep_pair():
+    """D: a window of 4 x 4 and one of 3 x 3 at each width, all with a bias; then 4 x 4 x 256 to 1.
+
+    G: a linear layer, windows of 4 x 4 and 3 x 3 in turns, two numbers a channel for batch norm.
+    """
+    d = sum(16 * i * o + o + 9 * o * o + o for i, o in ((3, 64), (64, 128), (128, 256)))
+    d += 256 * 4 * 4 + 1
+    g = 128 * 256 * 4 * 4 + 2 * 256
+    g += sum(16 * i * o + 2 * o + 9 * o * o + 2 * o for i, o in ((256, 128), (128, 64)))
+    g += 16 * 64 * 3 + 3
+    assert count_params(build_deep_discriminator()) == d == 1_437_569
+    assert count_params(build_deep_generator()) == g == 1_368_323
+    assert count_params(build_deep_generator(129)) == g + 4096
+    assert count_params(build_deep_generator(1)) == g - 127 * 4096
+
+
+def test_the_deep_pairs_images_and_logits():
+    D, G = build_deep_discriminator(), build_deep_generator(4)
+    images = G(torch.randn(5, 4) * 100)
+    assert images.shape == (5, 3, 32, 32) and images.abs().max() <= 1
+    assert images.min() < -0.01 and images.max() > 0.01
+    assert D(images).shape == (5, 1) and D(images).requires_grad
+    with torch.no_grad():
+        D[-1].weight.mul_(1000)
+    assert D(images).abs().max() > 2  # no limits
+
+
+def test_the_deep_generator_in_half_precision_is_small_enough_to_ship():
+    assert len(save(pack(build_deep_generator()))) < 3_000_000
+
+
+@torch.no_grad()
+def test_the_deep_discriminator_looks_at_each_image_by_itself():
+    """In training, too: the penalty on its gradient is that of each image alone."""
+    D, images = build_deep_discriminator(), colours(4)
+    assert D.training
+    torch.testing.assert_close(D(images), torch.cat([D(image[None]) for image in images]))
+    assert torch.equal(D(images), D(images))  # no dropout
+    torch.testing.assert_close(D(images), D.eval()(images), rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_signals_keep_their_size_all_through_the_deep_discriminator():
+    """With the weights that torch begins with, little of them would arrive."""
+    images = torch.randn(32, 3, 32, 32)
+
+    def measure_sizes(D: nn.Sequential) -> list[float]:
+        x, sizes = images, []
+        for layer in D:
+            x = layer(x)
+            if isinstance(layer, nn.Conv2d):
+                sizes.append(float(x.std()))
+        return sizes
+
+    D = build_deep_discriminator()
+    sizes = measure_sizes(D)
+    assert len(sizes) == 6 and all(0.5 < size < 2 for size in sizes)
+    for layer in D:
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            layer.reset_parameters()
+    assert measure_sizes(D)[-1] < 0.1
 
 
 @pytest.mark.parametrize(
@@ -220,6 +314,7 @@ def test_images_in_minus_one_to_one_and_probabilities(build_D, build_G, shape):
         build_sigmoid_discriminator,
         build_leaky_generator,
         build_cifar10_discriminator,
+        build_deep_discriminator,
         build_strided_discriminator,
     ],
 )
@@ -288,6 +383,22 @@ def strided_generator(z, k1, g1, h1, k2, g2, h2, k3, g3, h3, k4, c4):
     return F.conv_transpose2d(x, k4, c4, stride=2, padding=1).tanh()
 
 
+def deep_discriminator(x, *parameters):
+    *convs, w, b = parameters
+    for number, (kernel, bias) in enumerate(zip(convs[::2], convs[1::2])):
+        x = leaky(F.conv2d(x, kernel, bias, stride=1 if number % 2 else 2, padding=1), 0.2)
+    return x.reshape(len(x), 4096) @ w.T + b
+
+
+def deep_generator(z, w, g0, h0, k1, g1, h1, k2, g2, h2, k3, g3, h3, k4, g4, h4, k5, c5):
+    x = batch_norm((z @ w.T).reshape(len(z), 256, 4, 4), g0, h0).clamp(min=0)
+    x = batch_norm(F.conv_transpose2d(x, k1, stride=2, padding=1), g1, h1).clamp(min=0)
+    x = batch_norm(F.conv2d(x, k2, padding=1), g2, h2).clamp(min=0)
+    x = batch_norm(F.conv_transpose2d(x, k3, stride=2, padding=1), g3, h3).clamp(min=0)
+    x = batch_norm(F.conv2d(x, k4, padding=1), g4, h4).clamp(min=0)
+    return F.conv_transpose2d(x, k5, c5, stride=2, padding=1).tanh()
+
+
 @pytest.mark.parametrize(
     "network, by_hand, inputs",
     [
@@ -298,6 +409,8 @@ def strided_generator(z, k1, g1, h1, k2, g2, h2, k3, g3, h3, k4, c4):
         (build_strided_discriminator, strided_discriminator, digits),
         (lambda: build_strided_generator(5), strided_generator, lambda: torch.randn(3, 5)),
         (lambda: build_relu_generator(5, 6), mlp_generator, lambda: torch.randn(3, 5)),
+        (build_deep_discriminator, deep_discriminator, colours),
+        (lambda: build_deep_generator(5), deep_generator, lambda: torch.randn(3, 5)),
     ],
     ids=[
         "discriminator",
@@ -307,6 +420,8 @@ def strided_generator(z, k1, g1, h1, k2, g2, h2, k3, g3, h3, k4, c4):
         "strided discriminator",
         "strided generator",
         "relu generator",
+        "deep discriminator",
+        "deep generator",
     ],
 )
 @torch.no_grad()
@@ -318,7 +433,9 @@ def test_a_network_computes_its_layers(network, by_hand, inputs):
     torch.testing.assert_close(network(inputs), expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("build", [build_dc_generator, build_strided_generator])
+@pytest.mark.parametrize(
+    "build", [build_dc_generator, build_strided_generator, build_deep_generator]
+)
 def test_batch_norm_uses_its_statistics_once_training_is_over(build):
     G = build(4)
     G(sample_noise(16, 4))
@@ -383,6 +500,111 @@ def test_apply_reaches_every_layer():
     G.apply(initialize_weights)
     changed = {type(layer) for layer in G if any((p != 7).any() for p in layer.parameters())}
     assert changed == {nn.Linear, nn.ConvTranspose2d}
+
+
+# --- initialize_for_leaks and use_spectral_norm ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "layer, fan_in",
+    [(nn.Linear(300, 200), 300), (nn.Conv2d(8, 16, 5), 8 * 25)],
+    ids=["Linear", "Conv"],
+)
+def test_hes_weights(layer, fan_in):
+    nn.init.constant_(layer.bias, 5)
+    assert initialize_for_leaks(layer) is None
+    spread = math.sqrt(2 / (1 + 0.2**2) / fan_in)  # He et al. 2015, equation 15
+    weights = layer.weight.detach().double().flatten() / spread
+    assert torch.equal(layer.bias, torch.zeros_like(layer.bias))
+    sigma = 1 / math.sqrt(len(weights))
+    assert abs(weights.mean()) < 5 * sigma
+    assert abs((weights**2).mean() - 1) < 5 * sigma * math.sqrt(2)
+    assert abs((weights**4).mean() - 3) < 5 * sigma * math.sqrt(96)  # bell-shaped, not flat
+
+
+def test_other_layers_do_not_get_hes_weights():
+    initialize_for_leaks(nn.Conv2d(3, 2, 3, bias=False))
+    for layer in (nn.ConvTranspose2d(4, 3, 2), nn.BatchNorm2d(4), nn.Embedding(3, 2), nn.PReLU()):
+        for p in layer.parameters():
+            nn.init.constant_(p, 7)
+        initialize_for_leaks(layer)
+        assert all((p == 7).all() for p in layer.parameters())
+
+
+def test_the_deep_discriminator_begins_with_hes_weights():
+    for layer in build_deep_discriminator():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            fan_in = layer.weight[0].numel()
+            assert layer.bias.abs().max() == 0
+            ratio = layer.weight.square().mean() * fan_in * 1.04 / 2
+            assert abs(ratio - 1) < 5 * math.sqrt(2 / layer.weight.numel())
+
+
+def build_for_norm() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3, stride=2, padding=1),
+        nn.BatchNorm2d(6),
+        nn.LeakyReLU(0.2),
+        nn.Sequential(nn.ConvTranspose2d(6, 4, 2), nn.Tanh()),
+        nn.Flatten(),
+        nn.Linear(4 * 5 * 5, 7),
+        nn.Linear(7, 1, bias=False),
+    )
+
+
+def read_stretches(network: nn.Module) -> dict[str, float]:
+    """The largest singular value of each layer's weight: its outputs against all else."""
+    found = {}
+    for name, layer in network.named_modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            is_transposed = isinstance(layer, nn.ConvTranspose2d)
+            weight = layer.weight.transpose(0, 1) if is_transposed else layer.weight
+            found[name] = float(torch.linalg.matrix_norm(weight.flatten(1), 2))
+    return found
+
+
+@torch.no_grad()
+def test_no_layer_stretches_by_more_than_one():
+    network = build_for_norm()
+    for p in network.parameters():
+        p.mul_(20)  # so that something is there to be divided
+    assert min(read_stretches(network).values()) > 3
+    assert use_spectral_norm(network) is network
+    images = torch.randn(4, 3, 8, 8)
+    for _ in range(50):
+        network(images)
+    stretches = read_stretches(network)
+    assert stretches.keys() == {"0", "3.0", "5", "6"}
+    assert all(abs(stretch - 1) < 0.02 for stretch in stretches.values())
+
+
+@torch.no_grad()
+def test_the_estimate_follows_weights_that_change_but_in_training_only():
+    layer = use_spectral_norm(nn.Linear(5, 4))
+    layer.parametrizations.weight.original.copy_(torch.randn(4, 5) * 9)
+    layer.eval()
+    stale = read_stretches(layer)[""]
+    for _ in range(50):
+        layer(torch.randn(2, 5))
+    assert read_stretches(layer)[""] == stale and abs(stale - 1) > 0.02
+    layer.train()
+    for _ in range(50):
+        layer(torch.randn(2, 5))
+    assert abs(read_stretches(layer)[""] - 1) < 0.02
+
+
+def test_spectral_norm_adds_no_weights_and_changes_only_sizes():
+    network = build_for_norm()
+    before = [layer.weight.detach().clone() for layer in network[-2:]]
+    count = count_params(network)
+    use_spectral_norm(network)
+    assert count_params(network) == count and isinstance(network[0], nn.Conv2d)
+    assert type(network[1]) is nn.BatchNorm2d and not hasattr(network[1], "parametrizations")
+    for layer, weight in zip(network[-2:], before):
+        ratio = (layer.weight / weight).detach()
+        torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio))
+    network(torch.randn(4, 3, 8, 8)).sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
 
 
 # --- sample_noise ----------------------------------------------------------------------------
@@ -476,6 +698,8 @@ def test_counted_is_what_training_can_change():
         (build_relu_generator, (96,), 8, "558,608"),
         (build_strided_discriminator, (1, 28, 28), 11, "109,473"),
         (build_strided_generator, (64,), 13, "238,529"),
+        (build_deep_discriminator, (3, 32, 32), 14, "1,437,569"),
+        (build_deep_generator, (128,), 19, "1,368,323"),
     ],
 )
 def test_summarize_prints_a_table_and_changes_nothing(build, size, layers, total, capsys):
@@ -507,8 +731,12 @@ def test_summarize_prints_a_table_and_changes_nothing(build, size, layers, total
         (build_relu_generator, "noise_dim=96, hidden_size=256"),
         (build_strided_discriminator, ""),
         (build_strided_generator, "noise_dim=64"),
+        (build_deep_discriminator, ""),
+        (build_deep_generator, "noise_dim=128"),
         (sample_noise, "batch_size, dim, kind='uniform', device=None, generator=None"),
         (initialize_weights, "module"),
+        (initialize_for_leaks, "module"),
+        (use_spectral_norm, "network"),
         (count_params, "model"),
         (summarize, "model, input_size"),
     ],
@@ -585,7 +813,7 @@ def complaints_about_noise():
         ("bool", True, TypeError, "True"),
         ("None", None, TypeError, "None"),
     ]
-    for build in GENERATORS:
+    for build in (*GENERATORS, build_deep_generator):
         G, title = build(4), build.__name__
         for what, value, error, got in kinds:
             yield f"{title}: {what}", lambda G=G, v=value: G(v), error, "noise", got
@@ -617,6 +845,11 @@ LINEAR = nn.Linear(4, 1)
     ("count_params: None", lambda: count_params(None), TypeError, "model", "None"),
     ("initialize: weights", lambda: initialize_weights(torch.ones(2)), TypeError, "module", "(2,)"),
     ("initialize: class", lambda: initialize_weights(nn.Conv2d), TypeError, "module", "Conv2d"),
+    ("He: weights", lambda: initialize_for_leaks(torch.ones(2)), TypeError, "module", "(2,)"),
+    ("He: class", lambda: initialize_for_leaks(nn.Conv2d), TypeError, "module", "Conv2d"),
+    ("spectral: class", lambda: use_spectral_norm(nn.Linear), TypeError, "network", "class Linear"),
+    ("spectral: list", lambda: use_spectral_norm([LINEAR]), TypeError, "network", "list"),
+    ("spectral: None", lambda: use_spectral_norm(None), TypeError, "network", "None"),
     ("summarize: class", lambda: summarize(nn.Linear, (4,)), TypeError, "model", "class Linear"),
     ("summarize: number", lambda: summarize(LINEAR, 4), TypeError, "input_size", "4"),
     ("summarize: text", lambda: summarize(LINEAR, "4"), TypeError, "input_size", "'4'"),

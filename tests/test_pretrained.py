@@ -279,6 +279,7 @@ def test_the_names():
         "mlp_logits": ("G",),
         "dcgan_rotated": ("G", "D"),
         "dcgan_strided": ("G", "D"),
+        "cifar10_better": ("G", "D"),
     }
     assert SHIPPED.keys() <= RECIPES.keys()
 
@@ -310,7 +311,9 @@ def test_bad_input(call, error, name, got):
 
 # --- the networks that really come with the course ------------------------------------------
 
-LIMITS = {"mlp_logits": 4, "dcgan_rotated": 3, "dcgan_strided": 3}  # megabytes, all files of one
+# megabytes, all files of one
+LIMITS = {"mlp_logits": 4, "dcgan_rotated": 3, "dcgan_strided": 3, "cifar10_better": 6}
+SHAPES = {"MNIST": (1, 28, 28), "CIFAR-10": (3, 32, 32)}
 
 
 @pytest.fixture(params=SHIPPED)
@@ -328,6 +331,8 @@ def test_the_shipped_files(name):
         assert facts["sha256"][part] == hashlib.sha256(path.read_bytes()).hexdigest()
         assert {value.dtype for value in load_file(path).values()} == {torch.float16}
     assert sum(path.stat().st_size for path in files.values()) < LIMITS[name] * MEGABYTE
+    if get_recipe(name).data == "CIFAR-10":
+        assert files["G"].stat().st_size < 3_000_000
 
 
 def test_the_shipped_facts(name):
@@ -342,7 +347,7 @@ def test_the_shipped_facts(name):
 def test_the_shipped_networks_take_and_give_what_the_recipe_does(name):
     recipe = get_recipe(name)
     samples = draw(load_pretrained(name), recipe, 3)
-    assert samples.shape == (3, 1, 28, 28) and samples.abs().max() <= 1
+    assert samples.shape == (3, *SHAPES[recipe.data]) and samples.abs().max() <= 1
     if "D" in SHIPPED[name]:
         D = load_pretrained(name, "D")
         with torch.no_grad():

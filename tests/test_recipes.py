@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from course_utils import recipes
 from course_utils.__main__ import INTERRUPTED, main
 from course_utils.checkpoints import load_newest
-from course_utils.data import load_mnist, random_rotation
+from course_utils.data import load_cifar10, load_mnist, random_colour, random_rotation
+from course_utils.losses import linear_decay
 from course_utils.models import initialize_weights
 from course_utils.recipes import JUDGED, RECIPES, Recipe, get_recipe, save_grids, train_recipe
 from course_utils.training import History
@@ -45,6 +46,9 @@ def small(monkeypatch):
     monkeypatch.setitem(JUDGED, "short", 300)
 
 
+KINDS = {"MNIST": (load_mnist, (1, 28, 28)), "CIFAR-10": (load_cifar10, (3, 32, 32))}
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_recipe_takes_a_step(name):
     recipe = get_recipe(name)
@@ -56,16 +60,26 @@ def test_each_recipe_takes_a_step(name):
     after = [*step.D.parameters(), *step.G.parameters()]
     assert not any(torch.equal(p, q) for p, q in zip(before, after))
     assert len(images) == recipe.batch_size and loader.drop_last
-    assert images.min() == -1 and 0.9 < images.max() <= 1  # black paper, white ink
+    assert -1 <= images.min() < -0.9 and 0.9 < images.max() <= 1  # from black to white
     samples = step.sample(step.draw_noise(2))
-    assert samples.shape == (2, 1, 28, 28) and samples.abs().max() <= 1
-    assert recipe.load is load_mnist
+    load, shape = KINDS[recipe.data]
+    assert samples.shape == (2, *shape) and samples.abs().max() <= 1
+    assert recipe.load is load and images.shape[1:] == shape
+
+
+def test_which_recipes_are_trained_on_colours():
+    assert [name for name, recipe in RECIPES.items() if recipe.data == "CIFAR-10"] == [
+        "cifar10_dcgan",
+        "cifar10_better",
+    ]
+    assert replace(get_recipe("mlp_logits"), load=load_cifar10).data == "CIFAR-10"
 
 
 # --- the settings that were asked for --------------------------------------------------------
 
 CLASSIC = (64, 2e-4, (0.5, 0.999), 96, "normal", None)
 PLAIN = (128, 1e-3, (0.5, 0.999), 96, "uniform", None)
+LR_OF_BETTER = get_recipe("cifar10_better").lr  # found by trying; the bench has to have the same
 
 
 @pytest.mark.parametrize(
@@ -79,6 +93,8 @@ PLAIN = (128, 1e-3, (0.5, 0.999), 96, "uniform", None)
         ("dcgan_ls", PLAIN),
         ("dcgan_rotated", (64, 2e-4, (0.5, 0.99), 64, "normal", "turned")),
         ("dcgan_strided", (64, 1e-3, (0.5, 0.999), 64, "normal", None)),
+        ("cifar10_dcgan", (32, 2e-4, (0.5, 0.999), 100, "normal", None)),
+        ("cifar10_better", (64, LR_OF_BETTER, (0.0, 0.99), 128, "normal", None)),
     ],
 )
 def test_the_settings_that_were_asked_for(name, expected):
@@ -99,7 +115,33 @@ def test_every_recipe_is_in_the_table_above():
     assert list(RECIPES) == [
         *("mlp_sigmoid", "mlp_relu", "mlp_logits", "mlp_ls"),
         *("dcgan", "dcgan_ls", "dcgan_rotated", "dcgan_strided"),
+        *("cifar10_dcgan", "cifar10_better"),
     ]
+
+
+def test_what_only_the_better_pair_has():
+    better = get_recipe("cifar10_better")
+    for name, recipe in RECIPES.items():
+        assert (recipe.penalty is not None) == (recipe is better), name
+        assert recipe.schedule is (linear_decay if recipe is better else None), name
+        assert recipe.augment_both is None, name
+    D = nn.Sequential(nn.Flatten(), nn.Linear(4, 1))  # R1 of a line is weight/2 |w|²
+    expected = 0.1 / 2 * float(D[1].weight.detach().square().sum())
+    penalty = better.penalty(D, torch.randn(5, 1, 2, 2), None).item()
+    assert penalty == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name, cpu, gpu", [("cifar10_dcgan", 10, 20), ("cifar10_better", 10, 50)])
+def test_how_long_colours_are_learned(name, cpu, gpu):
+    recipe = get_recipe(name)
+    assert [recipe.count_epochs(profile) for profile in ("cpu", "gpu")] == [cpu, gpu]
+
+
+def test_the_words_of_a_recipe_are_its_own():
+    summaries = [recipe.summary for recipe in RECIPES.values()]
+    assert len(set(summaries)) == len(summaries)
+    for recipe in RECIPES.values():
+        assert ("CIFAR-10" in recipe.summary) == (recipe.data == "CIFAR-10")
 
 
 def sizes(network: nn.Module) -> list[int]:
@@ -143,6 +185,12 @@ def test_what_lies_between_the_layers():
         D, G = get_recipe(name).build_D(), get_recipe(name).build_G(64)
         assert nn.MaxPool2d not in kinds(D) and nn.BatchNorm2d in kinds(D) & kinds(G)
         assert all(m.stride == (2, 2) for m in D.modules() if isinstance(m, nn.Conv2d))
+    D, G = get_recipe("cifar10_dcgan").build_D(), get_recipe("cifar10_dcgan").build_G(100)
+    assert isinstance(D[-1], nn.Sigmoid) and {nn.BatchNorm2d, nn.Dropout2d} <= kinds(D)
+    assert nn.BatchNorm2d in kinds(G) and nn.Conv2d not in kinds(G)
+    D, G = get_recipe("cifar10_better").build_D(), get_recipe("cifar10_better").build_G(128)
+    assert kinds(D) == {nn.Sequential, nn.Conv2d, nn.LeakyReLU, nn.Flatten, nn.Linear}
+    assert {nn.BatchNorm2d, nn.Conv2d, nn.ConvTranspose2d} <= kinds(G)
 
 
 DRAW = 2 * math.log(2), math.log(2)
@@ -151,11 +199,12 @@ DRAW = 2 * math.log(2), math.log(2)
 @pytest.mark.parametrize(
     "names, score, losses, belief",
     [
-        (("mlp_sigmoid", "mlp_relu"), 0.5, DRAW, None),
+        (("mlp_sigmoid", "mlp_relu", "cifar10_dcgan"), 0.5, DRAW, None),
         (("mlp_logits", "dcgan", "dcgan_rotated", "dcgan_strided"), 0.0, DRAW, 0.5),
+        (("cifar10_better",), 0.0, DRAW, 0.5),
         (("mlp_ls", "dcgan_ls"), 0.5, (1 / 4, 1 / 8), None),
     ],
-    ids=["probabilities", "logits", "least squares"],
+    ids=["probabilities", "logits", "logits of colours", "least squares"],
 )
 def test_the_losses_of_a_draw(names, score, losses, belief):
     scores = torch.full((6, 1), score)
@@ -193,7 +242,7 @@ def test_each_image_of_the_rotated_recipe_is_turned_by_its_own_angle():
     assert abs(angles.mean()) < 5 * 20 / 3**0.5 / 20  # five standard errors
 
 
-AVERAGED = {"mlp_logits", "mlp_ls", "dcgan_rotated", "dcgan_strided"}
+AVERAGED = {"mlp_logits", "mlp_ls", "dcgan_rotated", "dcgan_strided", "cifar10_better"}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -333,6 +382,62 @@ def test_a_recipes_precision_stands_unless_another_is_asked_for(monkeypatch, own
         recipe.train("out", 3, "short", seed=5, fresh=True, precision=asked)
     told = {key: given[key] for key in ("num_epochs", "seed", "fresh", "precision", "ema")}
     assert told == {"num_epochs": 3, "seed": 5, "fresh": True, "precision": expected, "ema": 0.25}
+    assert given["schedule"] is None
+
+
+def test_what_both_are_shown_and_the_penalty_reach_the_step(small):
+    seen = {"images": [], "penalized": [], "sources": []}
+
+    def darken(images: Tensor, generator: torch.Generator) -> Tensor:
+        seen["images"].append(images.detach().clone())
+        seen["sources"].append(generator)
+        return images - 0.25
+
+    def punish(D: nn.Module, images: Tensor, fakes: Tensor) -> Tensor:
+        seen["penalized"].append((D, images, fakes))
+        return 3 * images.new_ones(())
+
+    recipe = replace(RECIPES["mlp_logits"], augment_both=darken, penalty=punish)
+    step, loader = recipe.build(limit=128)
+    assert step.augment is darken and step.penalty is punish and loader.augment is None
+    images, labels = next(iter(loader))
+    scored = []
+    step.D.register_forward_pre_hook(lambda module, given: scored.append(given[0].detach()))
+    d_loss = float(step(images, labels)["d_loss"])
+    real, fakes, again = seen["images"]  # the same fakes serve both updates
+    assert torch.equal(real, images) and torch.equal(fakes, again) and fakes.shape == real.shape
+    assert all(source is step.generator for source in seen["sources"])
+    for got, given in zip(scored, (real, fakes, again), strict=True):
+        assert torch.equal(got, given - 0.25)
+    ((D, penalized, of_fakes),) = seen["penalized"]  # those see the images as they are
+    assert D is step.D and torch.equal(penalized, images) and torch.equal(of_fakes, fakes)
+    assert 3 + 1 < d_loss < 3 + 2  # at first D's own loss is about 1.39
+
+
+def test_without_them_a_step_has_neither(small):
+    step, _ = RECIPES["mlp_logits"].build(limit=128)
+    images = torch.rand(2, 1, 28, 28)
+    assert step.penalty is None and step.augment(images, step.generator) is images
+
+
+def test_the_schedule_reaches_the_training(small, tmp_path):
+    """40 steps; the factor of a step is that of the share that was done before it."""
+    rates = []
+
+    def look(progress) -> None:
+        solvers = progress.game.D_solver, progress.game.G_solver
+        rates.append([float(solver.param_groups[0]["lr"]) for solver in solvers])
+
+    recipe = replace(RECIPES["mlp_logits"], lr=0.01, schedule=linear_decay)
+    recipe.train(tmp_path / "falling", 4, "short", callbacks=[look])
+    shares = [9 / 40, 19 / 40, 29 / 40, 39 / 40]
+    expected = [0.01 * min(1, 2 * (1 - share)) for share in shares]
+    assert expected[2:] == pytest.approx([0.0055, 0.0005])
+    for got, rate in zip(rates, expected, strict=True):
+        assert got == pytest.approx([rate, rate])
+    rates.clear()
+    replace(recipe, schedule=None).train(tmp_path / "steady", 2, "short", callbacks=[look])
+    assert rates == 2 * [[0.01, 0.01]]
 
 
 def test_callbacks_come_after_each_epoch(small, tmp_path):
@@ -384,6 +489,41 @@ def test_samples_of_a_rotated_recipe_are_judged_against_rotated_digits(small, mo
     assert loader.augment is turn
     recipes.judge_recipe(recipe, step, 64)
     assert asked == [("mnist", turn)]
+
+
+def test_what_both_are_shown_changes_nothing_that_samples_are_judged_by(small, monkeypatch):
+    asked = []
+    real = recipes.get_reference
+    monkeypatch.setattr(
+        recipes, "get_reference", lambda *given: asked.append(given) or real(*given)
+    )
+    recipe = replace(RECIPES["mlp_logits"], augment_both=random_colour())
+    step, _ = recipe.build(limit=128)
+    recipes.judge_recipe(recipe, step, 64)
+    assert asked == [("mnist", None)]
+
+
+def test_samples_of_colours_are_judged_against_colours():
+    for name, data in (("cifar10_better", "cifar10"), ("dcgan", "mnist")):
+        recipe = get_recipe(name)
+        samples = torch.zeros(2, *KINDS[recipe.data][1])
+        assert repr(recipe.find_reference(samples)) == f"Reference({data})"
+
+
+def test_samples_are_judged_on_the_device_of_the_step(monkeypatch):
+    """Drawn samples come back on the CPU: a GPU would otherwise wait while that looks at them."""
+    moved = []
+
+    class Drawn:
+        def to(self, device) -> Tensor:
+            moved.append(device)
+            return torch.zeros(4, 1, 28, 28)
+
+    monkeypatch.setattr(recipes, "draw_samples", lambda step, count: Drawn())
+    monkeypatch.setattr(recipes, "judge_samples", lambda samples, reference: samples.shape)
+    step = SimpleNamespace(device=torch.device("meta"))
+    assert recipes.judge_recipe(get_recipe("dcgan"), step, 4) == (4, 1, 28, 28)
+    assert moved == [step.device]
 
 
 def test_samples_out_of_range_get_a_sentence(small):

@@ -784,6 +784,50 @@ def test_the_average_of_plain_numbers():
     assert network.weight.item() == 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_average_of_many_tensors_is_the_plain_loops(dtype):
+    """Weight after weight; what batch norm counts and measures is taken over as it is."""
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 5)
+    ).to(dtype)
+    average = Average(network, 0.99)
+    expected = [p.detach().clone() for p in network.parameters()]
+    for count in range(1, 6):
+        network(torch.randn(4, 3, 8, 8, dtype=dtype) * count)  # moves the statistics
+        with torch.no_grad():
+            for p in network.parameters():
+                p.add_(torch.randn_like(p))
+        average.update()
+        for mean, value in zip(expected, network.parameters()):
+            mean.copy_(mean + (1 - 0.99) * (value.detach() - mean))
+        for got, mean in zip(average.network.parameters(), expected, strict=True):
+            torch.testing.assert_close(
+                got, mean, rtol=0, atol=1e-6 if dtype.itemsize == 4 else 1e-14
+            )
+            assert not got.requires_grad
+        for got, value in zip(average.network.buffers(), network.buffers(), strict=True):
+            assert torch.equal(got, value) and got is not value
+        assert average.network[1].num_batches_tracked == count
+    assert not torch.equal(average.network[0].weight, network[0].weight)
+
+
+def test_the_average_is_the_plain_loops_to_the_last_bit():
+    """As torch's own step for one tensor has it, whatever the layout in memory."""
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(6, 5))
+    network.to(memory_format=torch.channels_last)
+    average = Average(network, 0.999)
+    expected = [p.detach().clone() for p in network.parameters()]
+    for _ in range(5):
+        with torch.no_grad():
+            for p in network.parameters():
+                p.mul_(1.5).add_(torch.randn_like(p))
+        average.update()
+        for mean, value in zip(expected, network.parameters()):
+            mean.lerp_(value.detach(), 1 - 0.999)
+    for got, mean in zip(average.network.parameters(), expected, strict=True):
+        assert torch.equal(got, mean) and got.stride() == mean.stride()
+
+
 def test_samples_come_from_the_average():
     step = make_step()
     history = run(None, step=step)

@@ -2,7 +2,8 @@
 
 Read in this order:
 
-- `images.py`  what a lesson holds: `ImageSet`, `BatchLoader`, `random_rotation`
+- `images.py`  what a lesson holds: `ImageSet`, `BatchLoader`
+- `augment.py` random changes to a batch: `random_rotation`, `random_shift`, ...
 - `load.py`    `load_mnist` and `load_cifar10`: which place is tried when, and what is printed
 - `catalog.py` the two data sets: their files, checksums, classes and sources, as plain tables
 - `sources.py` how each place is asked for the files
@@ -10,17 +11,29 @@ Read in this order:
 - `files.py`   reading with a check, writing without half-finished files, opening archives safely
 """
 
-from .images import BatchLoader, ImageSet, random_rotation, rotate
+from .augment import (
+    combine,
+    random_colour,
+    random_cutout,
+    random_rotation,
+    random_shift,
+    rotate,
+)
+from .images import BatchLoader, ImageSet
 from .load import find_sources, get_cache_folder, load_cifar10, load_mnist, sample_notice
 
 __all__ = [
     "BatchLoader",
     "ImageSet",
+    "combine",
     "find_sources",
     "get_cache_folder",
     "load_cifar10",
     "load_mnist",
+    "random_colour",
+    "random_cutout",
     "random_rotation",
+    "random_shift",
     "rotate",
     "sample_notice",
 ]

@@ -8,20 +8,18 @@ byte a pixel, and everything else happens there for a whole batch at a time.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..settings import get_device
-from ..validation import need_bool, need_count, need_images, need_number
-
-Augment = Callable[[Tensor, torch.Generator], Tensor]
+from ..validation import need_bool, need_count, need_images
+from .augment import Augment
 
 
 def to_unit(images: Tensor) -> Tensor:
@@ -236,49 +234,3 @@ def _need_device(device: torch.device | str) -> torch.device:
         raise ValueError(
             f"device: expected one that works here, such as 'cpu', got {device!r} ({reason})"
         ) from error
-
-
-def random_rotation(degrees: float) -> Augment:
-    """An augmentation that turns each image of a batch by its own angle.
-
-    Angles are uniform in [-degrees, degrees]; what turns in from outside is black (-1).
-    (torchvision's `RandomRotation` draws a single angle for a whole batch.)
-
-    Raises:
-        TypeError, ValueError: `degrees` is not a number from 0 to 180.
-    """
-    need_number(degrees, "degrees", low=0, high=180)
-
-    def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-        if degrees == 0:
-            return images
-        draws = torch.rand(
-            len(images), generator=generator, device=images.device, dtype=images.dtype
-        )
-        return rotate(images, (2 * draws - 1) * degrees)
-
-    return augment
-
-
-def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Turn image `i` counter-clockwise about its centre by `degrees[i]`, filling with -1.
-
-    Args:
-        images: float `(N, C, H, W)` in [-1, 1].
-        degrees: float `(N,)`.
-
-    Returns:
-        float `(N, C, H, W)` in [-1, 1], read off between pixels (bilinear).
-    """
-    height, width = images.shape[2:]
-    angle = torch.deg2rad(degrees)
-    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    # Each row says where in the old image (x, y from -1 to 1) a new pixel looks. The two
-    # ratios keep the rotation rigid where an image is not square.
-    x_row = torch.stack([cos, -sin * height / width, zero], dim=1)
-    y_row = torch.stack([sin * width / height, cos, zero], dim=1)
-    grid = F.affine_grid(torch.stack([x_row, y_row], dim=1), images.shape, align_corners=False)
-    # grid_sample fills with 0, so black is moved to 0 and back. Its four weights may sum to
-    # a hair more than 1, hence the clamp.
-    turned = F.grid_sample(images + 1, grid, mode="bilinear", align_corners=False)
-    return turned.sub_(1).clamp_(-1, 1)

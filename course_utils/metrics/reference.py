@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..data import ImageSet, load_cifar10, load_mnist
 from ..data.images import to_unit
+from ..settings import get_device
 from ..validation import need_choice, need_function
 from .features import BATCH, Features, Judge, Moments, load_judge, look, measure_moments
 
@@ -88,12 +89,12 @@ class Reference:
 
     def _look(self, split: str, order: Tensor) -> Features:
         images, generator = self.images(split).images, torch.Generator().manual_seed(0)
-        parts = []
+        device, parts = get_device(), []
         for chosen in order.split(BATCH):
             batch = to_unit(images[chosen])
             if self.augment is not None:
                 batch = self.augment(batch, generator)
-            parts.append(look(batch, self.judge))
+            parts.append(look(batch.to(device), self.judge))
         values, logits = (torch.cat([getattr(p, n) for p in parts]) for n in ("values", "logits"))
         return Features(self.judge, values, logits)
 

@@ -9,7 +9,7 @@ import multiprocessing
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from ..recipes import (
     Recipe,
     describe_quality,
     draw_samples,
-    get_recipe,
     judge_recipe,
 )
 from ..settings import (
@@ -36,13 +35,16 @@ from ..settings import (
     peak_device_memory,
 )
 from ..training import History, Progress, choose_precision
-from ..training.describe import describe
+from ..training.describe import describe, print_layers
 from ..validation import need_choice, need_count
+from .ingredients import BUDGET, VARIANTS, find_recipe, list_names
 from .report import write_results
 from .store import ON_CURVE, ROOT, SEEDS, STORE, Row, key_of, load_results, save_rows
 
 # Epochs after which float32 and bfloat16 are compared: enough to see digits, few enough to wait
-COMPARED = {"mlp": 3, "dcgan": 1, "dcgan_rotated": 2, "dcgan_strided": 2}
+COMPARED = {"mlp": 3, "dcgan": 1, "dcgan_rotated": 2, "dcgan_strided": 2, "cifar10": 2}
+FEW = 2_000  # samples that are judged at the end of a run that is only compared
+POINTS = 20  # of a curve, about: long runs are not judged after each epoch
 
 
 def measure_results(
@@ -56,18 +58,19 @@ def measure_results(
     """Train and measure what is missing, then write everything that follows from it.
 
     Args:
-        names: of recipes; all if not given.
+        names: of recipes, or of ingredients such as "cifar10_dcgan+averaged"; all if not given.
         seeds: from how many seeds each is trained.
         profile: "cpu" or "gpu"; by default the machine's own.
         runs: the folder for the runs.
         root: the course's folder, in which the results are written.
     """
-    chosen = [need_choice(name, "names", RECIPES) for name in names or RECIPES]
+    known = list_names()
+    chosen = [need_choice(name, "names", known) for name in names or known]
     profile = need_choice(profile or get_profile(), "profile", PROFILES)
     store = root / STORE
     for task in find_missing(chosen, need_count(seeds, "seeds"), profile, load_results(store)):
         # a changed recipe needs a folder of its own: a run goes on only as it began
-        made_of = (*map(str, task), fingerprint(get_recipe(task[0])))
+        made_of = (*map(str, task), fingerprint(find_recipe(task[0])))
         folder = Path(runs) / profile / "-".join(made_of)
         _in_own_process(folder, *task, profile, root)
         save_rows([json.loads((folder / "result.json").read_text())], store)
@@ -77,27 +80,35 @@ def measure_results(
 def find_missing(
     names: Sequence[str], seeds: int, profile: str, rows: Sequence[Row]
 ) -> list[tuple[str, int, str]]:
-    """The runs to make, as (recipe, seed, "main" or "compared"), seed after seed.
+    """The runs to make, as (recipe, seed, kind), seed after seed.
 
-    Precisions are compared where the machine multiplies bfloat16 natively. A run that is stored
-    was made by the recipe as it is, and not in bf16 where the recipe is to have fp32.
+    Kinds are "main", "compared" and, for a recipe with an ingredient, "ingredient". Precisions
+    are compared where the machine multiplies bfloat16 natively. A run that is stored was made by
+    the recipe as it is, and not in bf16 where the recipe is to have fp32.
     """
     fast = choose_precision("auto", get_device()) == "bf16"
-    kinds = ("main", "compared") if fast and profile != "short" else ("main",)
+    kinds = ["main", "compared", "ingredient"]
+    if not fast or profile == "short":
+        kinds.remove("compared")
     stored = {key_of(row): row for row in rows}
-    settings = {name: fingerprint(get_recipe(name)) for name in names}
+    settings = {name: fingerprint(find_recipe(name)) for name in names}
+    of_kind = {
+        "main": [name for name in names if name in RECIPES],
+        "compared": [name for name in names if name in RECIPES],
+        "ingredient": [name for name in names if name in VARIANTS],
+    }
 
     def is_missing(name: str, seed: int, main: bool) -> bool:
         row = stored.get((name, profile, seed, main))
         if row is None or row["settings"] != settings[name]:
             return True
-        return main and get_recipe(name).precision == "fp32" and row["numbers"] != "fp32"
+        return main and find_recipe(name).precision == "fp32" and row["numbers"] != "fp32"
 
     return [
         (name, seed, kind)
         for kind in kinds
         for seed in range(seeds)
-        for name in names
+        for name in of_kind[kind]
         if is_missing(name, seed, kind == "main")
     ]
 
@@ -109,8 +120,10 @@ def fingerprint(recipe: Recipe) -> str:
         f"{field.name}={describe(getattr(recipe, field.name))}"
         for field in fields(recipe)
         if field.name not in ("summary", "precision", "build_D", "build_G", "load")
+        # a field that recipes get later leaves those alone that do not use it
+        and describe(getattr(recipe, field.name)) != describe(field.default)
     ]
-    return hashlib.sha256(repr([*told, *map(repr, networks)]).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr([*told, *map(print_layers, networks)]).encode()).hexdigest()[:12]
 
 
 def _in_own_process(*task: Any) -> None:
@@ -126,25 +139,44 @@ def _in_own_process(*task: Any) -> None:
 
 def measure_run(folder: Path, name: str, seed: int, kind: str, profile: str, root: Path) -> None:
     """Train one recipe from one seed; leaves `result.json` in the run's folder."""
-    recipe = get_recipe(name)
+    recipe = find_recipe(name)
+    settings = fingerprint(recipe)  # of the whole recipe, also where it is cut off
     numbers = choose_precision(recipe.precision, get_device())
     epochs = recipe.count_epochs(profile)
     if kind == "compared":
         numbers = "fp32" if numbers == "bf16" else "bf16"
-        epochs = min(epochs, count_compared(name))
+        whole, epochs = epochs, min(epochs, count_compared(name))
+        recipe = _cut_off(recipe, epochs / whole)
+    elif kind == "ingredient":
+        epochs = min(epochs, BUDGET)
     print(f"{name}, seed {seed}, {numbers}, {epochs} epochs", flush=True)
     step, history = recipe.train(
-        folder, epochs, profile, seed=seed, callbacks=[NoteDistance(recipe)], precision=numbers
+        folder,
+        epochs,
+        profile,
+        seed=seed,
+        callbacks=[NoteDistance(recipe, epochs, count_compared(name))],
+        precision=numbers,
     )
     if history.stopped == "interrupted":
         raise SystemExit("interrupted; the same command goes on")
     row = {"recipe": name, "profile": profile, "seed": seed, "main": kind == "main"}
-    row |= {"numbers": numbers, "settings": fingerprint(recipe), "epochs": epochs}
+    row |= {"numbers": numbers, "settings": settings, "epochs": epochs}
     row |= describe_run(history) | {"parameters": [count_params(step.D), count_params(step.G)]}
-    row |= describe_quality(judge_recipe(recipe, step, JUDGED[profile]))
+    # comparisons read their curves only: the whole report is for what is shown by itself
+    count = JUDGED[profile] if kind == "main" else FEW
+    row |= describe_quality(judge_recipe(recipe, step, count))
     if kind == "main" and seed == 0:
         _ship(name, step, row, folder, root)
     write_atomically(folder / "result.json", json.dumps(row).encode())
+
+
+def _cut_off(recipe: Recipe, part: float) -> Recipe:
+    """The recipe for the first `part` of its training: learning rates are as in the whole."""
+    whole = recipe.schedule
+    if whole is None:
+        return recipe
+    return replace(recipe, schedule=lambda share: whole(share * part))
 
 
 def count_compared(name: str) -> int:
@@ -153,16 +185,25 @@ def count_compared(name: str) -> int:
 
 
 class NoteDistance:
-    """A callback: the distance of many samples, and the time of training without its own."""
+    """A callback: the distance of many samples, and the time of training without its own.
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+    It is called after each of `epochs` epochs, and measures about `POINTS` of them, the last, and
+    the one after which precisions are `compared`.
+    """
+
+    def __init__(self, recipe: Recipe, epochs: int = 1, compared: int = 0) -> None:
+        self.recipe, self.epochs, self.compared = recipe, epochs, compared
+        self.every = max(1, epochs // POINTS)
 
     def __call__(self, progress: Progress) -> None:
+        # by steps: a run that goes on after an epoch counts that one as begun already
+        done = progress.step * self.epochs // progress.total_steps
+        if done % self.every and done not in (self.compared, self.epochs):
+            return
         history = progress.history
         began = time.perf_counter()
         spent = max((v for v in history.extra.get("judging", ()) if v == v), default=0.0)
-        samples = draw_samples(progress.game, ON_CURVE)
+        samples = draw_samples(progress.game, ON_CURVE).to(progress.game.device)
         try:
             reference = self.recipe.find_reference(samples)
             distance = float(frechet_classifier_distance(samples, reference, floor=False))
@@ -179,7 +220,8 @@ def describe_run(history: History) -> Row:
     names = ("training", "at_step", "distance")
     points = zip(*(history.extra.get(name, []) for name in names))
     curve = [[round(t / 60, 3), int(s), round(d, 2)] for t, s, d in points if d == d]
-    seconds = curve[-1][0] * 60 if curve else history.seconds
+    # a run of less than 0.03 seconds, as in tests, has taken 0.000 minutes
+    seconds = (curve[-1][0] * 60 if curve else 0) or history.seconds
     return {
         "steps": history.step[-1],
         "minutes": round(seconds / 60, 2),

@@ -14,9 +14,13 @@ from ..checkpoints import write_atomically
 from ..plots import render
 from ..recipes import RECIPES
 from ..settings import PROFILES
+from .ingredients import BASE, BUDGET, describe_ingredients
 from .store import ON_CURVE, ROOT, SEEDS, STORE, Row, load_results
 
-BASELINE, BASELINE_EPOCHS = "mlp_sigmoid", 5  # what the others are compared with
+BASELINE, BASELINE_EPOCHS = "mlp_sigmoid", 5  # what the others on MNIST are compared with
+CIFAR10_PAIR = "cifar10_dcgan", "cifar10_better"  # compared at equal minutes
+MOMENTS = (0.5, 1, 2, 4, 8, 16, 32)  # these minutes, as far as both came
+DATA_SETS = ("MNIST", "CIFAR-10")
 MARKS = "<!-- recipes: written by `python -m course_utils results` -->", "<!-- /recipes -->"
 
 
@@ -25,9 +29,9 @@ def write_results(root: Path = ROOT) -> None:
     rows = load_results(root / STORE)
     docs = root / "docs"
     (docs / "figures").mkdir(parents=True, exist_ok=True)
-    for profile in _profiles(rows):
-        chosen = [row for row in rows if row["profile"] == profile]
-        write_atomically(docs / "figures" / f"results_{profile}.png", draw_curves(chosen))
+    for profile, data in find_chapters(rows):
+        chosen = choose_rows(rows, profile, data)
+        write_atomically(docs / "figures" / name_figure(profile, data), draw_curves(chosen))
     write_atomically(docs / "results.md", describe_results(rows).encode())
     readme = root / "README.md"
     if readme.is_file():
@@ -64,24 +68,29 @@ def describe_recipes(rows: Sequence[Row]) -> str:
 def describe_results(rows: Sequence[Row]) -> str:
     """docs/results.md."""
     parts = [_OPENING]
-    for profile in _profiles(rows):
-        chosen = [row for row in rows if row["profile"] == profile]
+    for profile, data in find_chapters(rows):
+        chosen = choose_rows(rows, profile, data)
         machines = sorted({row["machine"] for row in chosen})
         parts += [
-            f"## Profile `{profile}`",
+            f"## {data}, profile `{profile}`",
             f"Machine: {'; '.join(machines)}. Runs went side by side on a shared machine, so times "
             "are what they took, not the least they could take; [performance.md](performance.md) "
             "has speeds that can be compared.",
             _table(chosen),
             f"Distance against minutes of training, {ON_CURVE:,} samples a point, seed 0:",
             "![Distance against minutes of training, a line for each recipe, on a logarithmic "
-            f"scale](figures/results_{profile}.png)",
-            "### Against the first pair",
-            _describe_ratios(chosen),
+            f"scale](figures/{name_figure(profile, data)})",
         ]
-        compared = _describe_precisions(chosen)
+        if data == "MNIST":
+            parts += ["### Against the first pair", _describe_ratios(chosen)]
+        else:
+            parts += ["### At equal minutes", describe_equal_minutes(chosen)]
+        compared = _describe_precisions(chosen, data)
         if compared:
             parts += ["### bfloat16 against float32", _PRECISIONS, compared]
+        effects = describe_ingredients(chosen)
+        if effects:
+            parts += ["### One ingredient at a time", _INGREDIENTS, effects]
     parts += ["## Samples", "From seed 0, the first 64 of the noise that the numbers come from."]
     for name in RECIPES:
         if _main(rows, name):
@@ -96,9 +105,10 @@ _OPENING = """# What the recipes reach
 only what is missing here, and writes this page. The numbers behind it are in
 `course_utils/results.json`.
 
-**Distance** is the Fréchet distance of 10,000 samples to the training digits on the features of
-the course's classifier ([metrics.md](metrics.md)); smaller is better. **Floor** is what 10,000
-real test digits get; where digits are turned for training, they are turned here as well. **Least
+**Distance** is the Fréchet distance of 10,000 samples to the training images on the features of
+the course's classifier ([metrics.md](metrics.md)); smaller is better. MNIST and CIFAR-10 have a
+classifier each: their distances cannot be compared. **Floor** is what 10,000 real test images get;
+where digits are turned for training, they are turned here as well. **Least
 class** is the share of the class that comes up least, over all seeds; 10 % would be equal.
 **Minutes** are those of the training, without the judging. Memory is the process's on a CPU, the
 GPU's on a GPU."""
@@ -108,6 +118,60 @@ only where the middle distance of its seeds lies inside float32's spread (its me
 deviations to either side) or below it, after the same number of steps from the same seeds. The
 range from the least to the largest of three would be too narrow a measure: of two equally good
 ways, one lies above that of the other in one case of five."""
+
+
+_INGREDIENTS = f"""`{BASE}`, with one thing changed, after {BUDGET} epochs ({BUDGET * 50_000:,}
+images) from the same seeds; {ON_CURVE:,} samples each. "Better" and "worse" are said only where no
+seed of one lies among those of the other; of two equally good ways, chance alone looks so in one
+case of ten. `python -m course_utils results {BASE}+NAME` trains one."""
+
+
+def find_chapters(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """The (profile, data set) pairs that were measured, in order."""
+    known = {(row["profile"], data_of(row)) for row in rows}
+    return [(p, d) for d in DATA_SETS for p in PROFILES if (p, d) in known]
+
+
+def choose_rows(rows: Sequence[Row], profile: str, data: str) -> list[Row]:
+    """The rows of one chapter."""
+    return [row for row in rows if (row["profile"], data_of(row)) == (profile, data)]
+
+
+def data_of(row: Row) -> str:
+    """The data set of a run; that of a recipe with an ingredient is its recipe's."""
+    recipe = RECIPES.get(row["recipe"].partition("+")[0])
+    return "MNIST" if recipe is None else recipe.data
+
+
+def name_figure(profile: str, data: str) -> str:
+    """The file of a chapter's curves."""
+    return f"results_{profile}_{data.lower().replace('-', '')}.png"
+
+
+def describe_equal_minutes(rows: Sequence[Row]) -> str:
+    """The better pair against the classic one, after as many minutes on one machine."""
+    classic, better = (_main(rows, name) for name in CIFAR10_PAIR)
+    lines = [
+        "| minutes | " + " | ".join(f"`{name}`, each seed" for name in CIFAR10_PAIR)
+        + " | the middles: times nearer |",
+        "| --- | --- | --- | --- |",
+    ]  # fmt: skip
+    for moment in MOMENTS:
+        both = [[_within(row, moment) for row in runs] for runs in (classic, better)]
+        if all(runs and _lasted(runs, moment) for runs in (classic, better)):
+            cells = [", ".join(f"{d:.1f}" for d in distances) for distances in both]
+            ratio = median(both[0]) / median(both[1])
+            lines.append(f"| {moment:g} | {cells[0]} | {cells[1]} | {ratio:.1f} |")
+    if len(lines) == 2:
+        return "Not measured yet for both."
+    return "\n".join(lines)
+
+
+def _lasted(runs: Sequence[Row], minutes: float) -> bool:
+    """Whether every run has a point by then, and was still training, but for a tenth."""
+    return all(row["curve"] and row["curve"][0][0] <= minutes for row in runs) and all(
+        row["minutes"] >= 0.9 * minutes for row in runs
+    )
 
 
 def _table(rows: Sequence[Row]) -> str:
@@ -157,8 +221,9 @@ def _describe_ratios(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _describe_precisions(rows: Sequence[Row]) -> str:
-    found = {name: compare_precisions(rows, name) for name in RECIPES}
+def _describe_precisions(rows: Sequence[Row], data: str) -> str:
+    names = [name for name, recipe in RECIPES.items() if recipe.data == data]
+    found = {name: compare_precisions(rows, name) for name in names}
     if not any(found.values()):
         return ""
     lines = [
@@ -171,9 +236,7 @@ def _describe_precisions(rows: Sequence[Row]) -> str:
             cells = [", ".join(f"{v:.1f}" for v in by[n]) for n in ("fp32", "bf16")]
             lines.append(f"| `{name}` | {steps:,} | {cells[0]} | {cells[1]} | {place(**by)} |")
     open_ones = [
-        f"`{name}`"
-        for name, recipe in RECIPES.items()
-        if recipe.precision == "auto" and found[name] is None
+        f"`{name}`" for name in names if RECIPES[name].precision == "auto" and found[name] is None
     ]
     if open_ones:
         lines += ["", f"Not compared yet, and in bfloat16 all the same: {', '.join(open_ones)}."]
@@ -212,9 +275,10 @@ def draw_curves(rows: Sequence[Row]) -> bytes:
         runs = [row for row in _main(rows, name) if row["seed"] == 0]
         if runs and runs[0]["curve"]:
             draw_curve(axis, runs[0], number)
-    axis.set(xlabel="minutes of training", ylabel="distance to real digits", yscale="log")
+    axis.set(xlabel="minutes of training", ylabel="distance to real images", yscale="log")
     axis.grid(alpha=0.3)
-    axis.legend(ncols=2)
+    if axis.lines:  # there are none yet where only ingredients were measured
+        axis.legend(ncols=2)
     figure.tight_layout()
     return render(figure)
 
@@ -222,7 +286,7 @@ def draw_curves(rows: Sequence[Row]) -> bytes:
 def draw_curve(axis: Axes, row: Row, number: int) -> None:
     """One run's distance against minutes; `number` chooses its colour and marker."""
     minutes, _, distances = zip(*row["curve"])
-    marker = "osD^v<>P"[number % 8]
+    marker = "osD^v<>P*X"[number % 10]
     colours = (
         "#0072B2",
         "#E69F00",
@@ -258,10 +322,6 @@ def _at_epoch(row: Row, epoch: int) -> float:
 def _within(row: Row, minutes: float) -> float:
     """The distance at the last point of the curve within so many minutes."""
     return next((d for t, _, d in reversed(row["curve"]) if t <= minutes), math.inf)
-
-
-def _profiles(rows: Sequence[Row]) -> list[str]:
-    return [profile for profile in PROFILES if any(row["profile"] == profile for row in rows)]
 
 
 def _device(row: Row) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from ..checkpoints import write_atomically
 from ..recipes import RECIPES
 from ..settings import PROFILES
+from .ingredients import VARIANTS
 
 ROOT = Path(__file__).parents[2]  # the course's folder
 STORE = Path("course_utils", "results.json")  # in it
@@ -23,7 +24,7 @@ def load_results(path: Path = ROOT / STORE) -> list[Row]:
     """All runs that were measured, one dictionary each, in the order of the recipes.
 
     Keys: `recipe`, `settings` (its fingerprint), `profile`, `seed`, `numbers` ("bf16" or
-    "fp32"), `main` (False for runs that were made only to compare precisions), `epochs`,
+    "fp32"), `main` (False for runs that compare precisions or ingredients), `epochs`,
     `steps`, `minutes`, `images_per_second`, `memory_gb`, `machine`, `parameters` (of D, of G),
     `distance`, `floor`, `shares` (of the ten classes), `verdict`, `curve` (lists of minutes,
     step, distance).
@@ -41,7 +42,7 @@ def load_results(path: Path = ROOT / STORE) -> list[Row]:
 
 
 def order_of(row: Row) -> tuple:
-    names = list(RECIPES)
+    names = [*RECIPES, *VARIANTS]
     place = names.index(row["recipe"]) if row["recipe"] in names else len(names)
     return PROFILES.index(row["profile"]), place, not row["main"], row["seed"]
 

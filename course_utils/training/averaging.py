@@ -21,7 +21,8 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        for mean, value in zip(self.network.parameters(), self.source.parameters()):
-            mean.lerp_(value, 1 - self.decay)
+        means, values = (list(n.parameters()) for n in (self.network, self.source))
+        # one call for all: a loop would start a small kernel for each tensor of each step
+        torch._foreach_lerp_(means, values, 1 - self.decay)
         for mean, value in zip(self.network.buffers(), self.source.buffers()):
             mean.copy_(value)

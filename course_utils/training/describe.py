@@ -7,6 +7,7 @@ import functools
 import hashlib
 import inspect
 import json
+import re
 import textwrap
 import types
 from collections.abc import Callable
@@ -121,7 +122,8 @@ def _fingerprint(thing: Callable) -> str:
     try:
         if thing.__name__ == "<lambda>":  # its source is the whole line that it stands in
             raise OSError
-        code = ast.dump(ast.parse(textwrap.dedent(inspect.getsource(thing))))
+        # unparse, not dump: what that prints changes from one Python to the next
+        code = ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(thing))))
     except (OSError, TypeError, SyntaxError):  # a class of a notebook's cell has no source either
         code = str(_read_code(thing))
     return _short_hash(code)
@@ -162,7 +164,12 @@ def describe_network(network: nn.Module) -> str:
         for key, value in sorted(vars(module).items())
         if not key.startswith("_") and key != "training" and isinstance(value, (*PLAIN, tuple))
     ]
-    return f"{network!r} {shapes} {codes} {held}"
+    return f"{print_layers(network)} {shapes} {codes} {held}"
+
+
+def print_layers(network: nn.Module) -> str:
+    """The network as torch prints it, alike in all its versions: some name batch norm's bias."""
+    return re.sub(r"(affine=\w+), bias=\w+", r"\1", repr(network))
 
 
 def _describe_solver(solver: Optimizer) -> str:
