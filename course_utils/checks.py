@@ -15,7 +15,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from numbers import Real
@@ -139,6 +139,7 @@ def _read(problem: BaseException) -> Verdict:
 _KNOWN_ERRORS = (  # a part of what Python or PyTorch says, and what it means in an exercise
     ("positional argument", "count the arguments: those of the exercise and those of each layer"),
     ("is not defined", "is it spelled as in the parameters, and did the cell that makes it run?"),
+    ("used as indices", "indices are whole numbers, or True and False for each place"),
     ("is not callable", "is there a ( ) too many, or an operator missing before it?"),
     (
         "mat1 and mat2",
@@ -260,6 +261,32 @@ def expect_gradients(loss: Any, want: Tensor, inputs: list[Tensor]) -> None:
             raise WrongAnswer(f"gradients {expected}", got, hint)
 
 
+def expect_tensor(
+    got: Any,
+    shape: tuple[int, ...],
+    hint: str = "",
+    known: Mapping[tuple[int, ...], str] | None = None,
+) -> Tensor:
+    """`got` is a tensor of this shape; `known` are hints for shapes that mistakes lead to."""
+    if not isinstance(got, Tensor):
+        raise WrongAnswer(f"a tensor of shape {shape}", _describe(got), "return one tensor")
+    came = tuple(got.shape)
+    if came != shape:
+        raise WrongAnswer(f"shape {shape}", f"shape {came}", (known or {}).get(came, hint))
+    return got
+
+
+def expect_number(
+    got: Any, want: Any, hint: str, slips: Sequence[tuple[Any, str]] = (), many: str = ""
+) -> None:
+    """`got` is the number `want`; `many` is the hint if there are several."""
+    if isinstance(got, bool) or not isinstance(got, (Real, Tensor)):
+        raise WrongAnswer(_short(float(want)), _describe(got), "return a number")
+    if isinstance(got, Tensor) and got.ndim > 0:
+        raise WrongAnswer("one number", f"shape {tuple(got.shape)}", many or hint)
+    expect_close(got, want, hint, slips=slips)
+
+
 def expect_images(got: Any, count: int, hint: str = "") -> Tensor:
     """`got` is a batch of `count` digits `(count, 1, 28, 28)`, finite floats in [-1, 1]."""
     shape = (count, 1, 28, 28)
@@ -327,13 +354,19 @@ def expect_same_network(
     for slip in slips:
         if _agrees(got, slip.build(), states, inputs):
             raise WrongAnswer("the reference's output for the same weights", "another", slip.hint)
-    if not torch.allclose(got, _output(model, inputs, seed=1), rtol=1e-4, atol=1e-5):
+    if _is_random(model, inputs) and not _is_random(reference, inputs):
         raise WrongAnswer("the same output each time", "others", "no Dropout or noise in the list")
     raise WrongAnswer(
         f"outputs such as {_name_value(want.flatten()[:3])} for the same weights",
         _name_value(got.flatten()[:3]),
         "go through the list of layers: order, activations and their slopes, the last layer",
     )
+
+
+def _is_random(network: nn.Module, inputs: Tensor) -> bool:
+    """Whether its output in training mode hangs on the seed."""
+    first, second = (_output(network, inputs, seed) for seed in (0, 1))
+    return not torch.allclose(first, second, rtol=1e-4, atol=1e-5)
 
 
 def _fill(model: nn.Module) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 from pathlib import Path
 
 import nbformat
@@ -36,6 +37,22 @@ def test_the_empty_student_edition_runs_and_says_so(lesson) -> None:
     own = [name for name in EXERCISES if name.startswith(f"{lesson.number}.")]
     assert said == [f"{name} ○ not started: the reference stands in" for name in own]
     assert len(own) >= 8
+
+
+@pytest.mark.slow
+def test_without_any_source_lesson_4_runs_on_two_photographs(monkeypatch, tmp_path) -> None:
+    """No npm client, no host that answers, an empty cache: the sample serves, and says so."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("COURSE_DATA", raising=False)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the port that discards everything
+    (lesson,) = find_lessons(ROOT, ["04"])
+    notebook = nbformat.read(lesson.student, as_version=4)
+    execute(notebook, lesson)
+    text = "\n".join(printed(notebook))
+    assert "patches of two photographs, not CIFAR-10" in text
+    assert "10 of 10 classes" in text  # of the shipped generator, which needs no data
 
 
 @each_lesson

@@ -6,9 +6,8 @@ References are written as the lesson teaches them, and equal the solutions in
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,13 +18,12 @@ from ..checks import (
     WrongAnswer,
     expect_close,
     expect_images,
-    expect_same_network,
-    replace_layers,
     test_dc_classifier,
     test_dc_generator,
 )
-from ..models import count_params, sample_noise
+from ..models import sample_noise
 from .exercise import Exercise
+from .networks import discriminator_slips, expect_network, generator_slips
 
 Slips = list[tuple[Any, str]]
 
@@ -258,18 +256,8 @@ def build_strided_discriminator():
 
 def ask_build_strided_discriminator(answer: Any) -> None:
     right = build_strided_discriminator()
-    slope = "the slope is 0.2 here; LeakyReLU() alone takes 0.01"
     slips = [
-        _slip(right, nn.LeakyReLU, nn.LeakyReLU(0.01), slope),
-        _slip(right, nn.LeakyReLU, nn.LeakyReLU(0.02), "the slope is 0.2, not 0.02"),
-        _slip(right, nn.LeakyReLU, nn.ReLU(), "LeakyReLU(0.2) in D, not ReLU"),
-        _slip(right, nn.LeakyReLU, nn.Identity(), "a LeakyReLU(0.2) after each convolution"),
-        *_one_by_one(right, nn.LeakyReLU, 3),
-        *(
-            _slip(right, nn.LeakyReLU, nn.LeakyReLU(0.01), f"{slope} (look at all three)", i)
-            for i in range(3)
-        ),
-        Slip(lambda: _norm_last(right), "batch norm before its LeakyReLU, not after"),
+        *discriminator_slips(right),
         Slip(
             lambda: nn.Sequential(*right, nn.Sigmoid()), "these are logits: no Sigmoid at the end"
         ),
@@ -295,7 +283,7 @@ def ask_build_strided_discriminator(answer: Any) -> None:
         64 * 128 * 7 - 128 * 7: kernel,  # 3 x 3 places are left for the Linear
     }
     images = sample_noise(6, 784, "normal").clamp(-1, 1).reshape(6, 1, 28, 28)
-    got = _expect_network(answer(), right, images, slips, by_count)
+    got = expect_network(answer(), right, images, slips, by_count)
     shape = tuple(got.shape)
     if shape != (6, 1):
         raise WrongAnswer("shape (6, 1)", f"shape {shape}", "one number an image, as a column")
@@ -320,21 +308,6 @@ def build_strided_generator(noise_dim):
 
 def ask_build_strided_generator(answer: Any) -> None:
     right = build_strided_generator(5)
-    leak = "ReLU in G; the leak belongs to D"
-    slips = [
-        _slip(right, nn.Tanh, nn.Identity(), "a Tanh is missing at the end"),
-        _slip(right, nn.Tanh, nn.Sigmoid(), "Tanh at the end, not Sigmoid: [-1, 1]"),
-        _slip(right, nn.ReLU, nn.LeakyReLU(0.2), leak),
-        _slip(right, nn.ReLU, nn.LeakyReLU(0.01), leak),
-        _slip(right, nn.ReLU, nn.Identity(), "a ReLU after each batch norm"),
-        _slip(right, nn.ReLU, nn.Tanh(), "ReLU in between; Tanh is the last"),
-        *_one_by_one(right, nn.ReLU, 3),
-        Slip(lambda: _norm_last(right), "batch norm before its ReLU, not after"),
-        _slip(
-            right, nn.Tanh, nn.Sequential(nn.ReLU(), nn.Tanh()), "no ReLU before the Tanh: black"
-        ),
-        Slip(lambda: nn.Sequential(*right, nn.Sigmoid()), "Tanh is the last: no Sigmoid after it"),
-    ]
     bias, norm = "bias=False in the convolutions before batch norm", "batch norm is missing"
     by_count = {
         224: f"{bias}: the norm takes it away again",
@@ -350,62 +323,9 @@ def ask_build_strided_generator(answer: Any) -> None:
         2048 * (64 - 5): "use the argument `noise_dim`: it is 5 here",
         128 * 64 * 7: "the second kernel has side 3: 4 becomes 7",
     }
-    model = answer(5)
-    got = _expect_network(model, right, sample_noise(6, 5, "normal"), slips, by_count)
+    noise = sample_noise(6, 5, "normal")
+    got = expect_network(answer(5), right, noise, generator_slips(right), by_count)
     expect_images(got, 6, "images (N, 1, 28, 28) come out")
-
-
-def _expect_network(
-    model: Any,
-    right: nn.Sequential,
-    inputs: Tensor,
-    slips: Sequence[Slip],
-    by_count: Mapping[int, str],
-) -> Tensor:
-    """As `expect_same_network`; `by_count` has a hint for so many parameters too many."""
-    if not isinstance(model, nn.Module):
-        came = "None (is a return missing?)" if model is None else f"a {type(model).__name__}"
-        raise WrongAnswer("a network (an nn.Module)", came, "return nn.Sequential(...)")
-    hint = by_count.get(count_params(model) - count_params(right), "")
-    try:
-        return expect_same_network(model, right, inputs, slips, hint)
-    except (WrongAnswer, NotImplementedError):
-        raise
-    except Exception as problem:
-        text = " ".join(str(problem).split())[:60]
-        raise WrongAnswer(
-            f"a network that takes {tuple(inputs.shape)}",
-            f"{type(problem).__name__}: {text}",
-            "follow the sides block by block: is a stride or a padding off?",
-        ) from problem
-
-
-def _slip(
-    right: nn.Sequential,
-    kind: type[nn.Module],
-    instead: nn.Module,
-    hint: str,
-    which: int | None = None,
-) -> Slip:
-    """The reference with layers of one kind replaced; it shares the other layers."""
-    return Slip(functools.partial(replace_layers, right, kind, instead, which), hint)
-
-
-def _one_by_one(right: nn.Sequential, kind: type[nn.Module], count: int) -> list[Slip]:
-    words = ("first", "second", "third")[:count]
-    return [
-        _slip(right, kind, nn.Identity(), f"the {word} {kind.__name__} is missing", which)
-        for which, word in enumerate(words)
-    ]
-
-
-def _norm_last(network: nn.Sequential) -> nn.Sequential:
-    """The same layers with each batch norm after its activation."""
-    layers = list(network)
-    for i, layer in enumerate(network):
-        if isinstance(layer, nn.BatchNorm2d):
-            layers[i], layers[i + 1] = layers[i + 1], layers[i]
-    return nn.Sequential(*layers)
 
 
 # 02.8 -----------------------------------------------------------------------------------------
