@@ -284,23 +284,27 @@ class _Pictures(Dataset):
 def count_step(pair: Pair) -> dict[str, float]:
     """The least that one step costs: `flops` of the networks and `bytes` that Adam must move.
 
-    Counted on the meta device, where tensors have shapes but no values: nothing is computed.
+    `fp32_flops` are those among them that no precision makes cheaper: a penalty's. Counted on the
+    meta device, where tensors have shapes but no values: nothing is computed.
     """
     with torch.device("meta"):
         D, G = pair.build()
         images = torch.empty(pair.batch, *pair.image)
         noise = torch.empty(pair.batch, pair.noise_size)
     parameters = sum(p.numel() for p in (*D.parameters(), *G.parameters()))
+    of_penalty = 0
+    if pair.penalty is not None:
+        with FlopCounterMode(display=False) as counter:
+            # + 0: the counter cannot watch a gradient by the very tensor that a network is given
+            pair.penalty(lambda batch: D(batch + 0), images, images).backward()
+        of_penalty = counter.get_total_flops()
     with FlopCounterMode(display=False) as counter:
         fakes = G(noise)  # one batch of fakes serves both updates
-        loss = D(images).sum() + D(fakes.detach()).sum()
-        if pair.penalty is not None:
-            # + 0: the counter cannot watch a gradient by the very tensor that a network is given
-            loss = loss + pair.penalty(lambda batch: D(batch + 0), images, fakes)
-        loss.backward()
+        (D(images).sum() + D(fakes.detach()).sum()).backward()
         D.requires_grad_(False)  # G's update needs no gradients of D's weights
         D(fakes).sum().backward()
-    return {"flops": counter.get_total_flops(), "bytes": ADAM_ACCESSES * 4 * parameters}
+    flops = counter.get_total_flops() + of_penalty
+    return {"flops": flops, "fp32_flops": of_penalty, "bytes": ADAM_ACCESSES * 4 * parameters}
 
 
 def measure_rates(device: torch.device, seconds: float) -> dict[str, float]:
@@ -499,7 +503,10 @@ def make_row(
     above, real `images` a step, `steps` a turn, the `seconds` of each turn, the `peak` in GB."""
     rate = {name: median(each[name] for each in rates) for name in rates[0]}
     step = median(seconds) / steps
-    limit = cost["flops"] / rate[precision] + cost["bytes"] / rate["copy"]
+    fast = cost["flops"] - cost["fp32_flops"]
+    limit = (
+        fast / rate[precision] + cost["fp32_flops"] / rate["fp32"] + cost["bytes"] / rate["copy"]
+    )
     return {
         "images_per_second": images / step,
         "peak_gb": peak,

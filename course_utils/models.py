@@ -408,9 +408,11 @@ def initialize_for_leaks(module: nn.Module) -> None:
 def use_spectral_norm(network: nn.Module) -> nn.Module:
     """Divide the weights of every linear layer and convolution by their largest stretch.
 
-    Each such layer then stretches no input by more than a factor of 1 (of its weights as a matrix);
-    one step of the power iteration a forward pass in training keeps the estimate up to date.
-    Returns the network, changed in place. Source: Miyato et al. 2018 (arXiv 1802.05957).
+    That is the largest singular value of the weights as a matrix (C, the rest). A linear layer then
+    stretches no input by more than a factor of 1; a convolution may, by somewhat more, as its
+    patches overlap. One step of the power iteration a forward pass in training keeps the estimate
+    up to date. Returns the network, changed in place. Source: Miyato et al. 2018
+    (arXiv 1802.05957).
     """
     for layer in list(need_module(network, "network").modules()):
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):

@@ -447,6 +447,13 @@ def complaints_about_numbers():
     ("pixels: float", lambda: random_shift(2.0), TypeError, "pixels", "float: 2.0"),
     ("pixels: None", lambda: random_shift(None), TypeError, "pixels", "None"),
     ("pixels: bool", lambda: random_shift(True), TypeError, "pixels", "bool: True"),
+    (
+        "pixels: the whole side",
+        lambda: random_shift(4)(torch.zeros(1, 3, 9, 4), torch.Generator()),
+        ValueError,
+        "pixels",
+        "4",
+    ),
     ("flip: text", lambda: random_shift(2, "yes"), TypeError, "flip", "'yes'"),
     ("flip: number", lambda: random_shift(2, flip=1), TypeError, "flip", "int: 1"),
     ("augments: number", lambda: combine(random_shift(2), 4), TypeError, "augments", "int: 4"),

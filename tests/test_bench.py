@@ -43,7 +43,7 @@ def make_rates(fp32: float = 100.0, bf16: float = 400.0, copy: float = 50.0) -> 
 
 def make_rows(sample: bool = False) -> list[dict[str, Any]]:
     """A pair whose ways take 4, 3, 2 and 1 seconds for a turn of ten steps."""
-    cost = {"flops": 10.0, "bytes": 1.0}
+    cost = {"flops": 10.0, "fp32_flops": 0.0, "bytes": 1.0}
     rows = []
     for way, seconds in zip(WAYS, (4.0, 3.0, 2.0, 1.0)):
         row = make_row(cost, 100.0, "fp32", 10, [seconds], 0.5, [make_rates(fp32=200.0)])
@@ -98,6 +98,8 @@ def test_r1_costs_operations_and_no_weights():
     # a forward pass of D, one backward, and at least both again
     forward = count_forward(pair.build_d(), torch.empty(pair.batch, *pair.image))
     assert with_r1["flops"] - plain["flops"] > 4 * forward
+    # it is computed in float32, whatever the rest is
+    assert with_r1["fp32_flops"] == with_r1["flops"] - plain["flops"] and plain["fp32_flops"] == 0
 
 
 def count_forward(D: nn.Module, images: Tensor) -> int:
@@ -132,7 +134,7 @@ def test_the_pair_with_r1_is_that_of_its_recipe():
 
 def test_a_row_is_made_of_medians():
     rates = [make_rates(100, 400, 50), make_rates(200, 800, 100), make_rates(900, 900, 900)]
-    cost = {"flops": 40.0, "bytes": 20.0}
+    cost = {"flops": 40.0, "fp32_flops": 0.0, "bytes": 20.0}
     row = make_row(cost, 128.0, "fp32", 10, [5.0, 4.0, 90.0], 0.75, rates)
     assert row["ms_per_step"] == pytest.approx(500)
     assert row["images_per_second"] == pytest.approx(256)
@@ -144,8 +146,16 @@ def test_a_row_is_made_of_medians():
 
 
 def test_a_row_in_bf16_is_held_against_the_bf16_rate():
-    row = make_row({"flops": 40.0, "bytes": 0.0}, 1.0, "bf16", 1, [1.0], 0.0, [make_rates()])
+    row = make_row(
+        {"flops": 40.0, "fp32_flops": 0.0, "bytes": 0.0}, 1.0, "bf16", 1, [1.0], 0.0, [make_rates()]
+    )
     assert row["fraction_of_limit"] == pytest.approx(40 / 400)
+
+
+def test_what_is_never_in_bf16_is_held_against_the_other_rate():
+    cost = {"flops": 40.0, "fp32_flops": 10.0, "bytes": 0.0}
+    row = make_row(cost, 1.0, "bf16", 1, [1.0], 0.0, [make_rates(200, 400, 100)])
+    assert row["fraction_of_limit"] == pytest.approx(30 / 400 + 10 / 200)
 
 
 def test_ratios_are_to_the_first_row():

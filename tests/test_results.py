@@ -1328,16 +1328,16 @@ def test_the_table_of_ingredients_by_hand():
     assert lines[0].count("|") == 6 and lines[1] == "| --- | --- | --- | --- | --- |"
     words = {name: says for name, (says, _) in INGREDIENTS.items()}
     assert lines[2:] == [
-        f"| {words['nothing']} | 100.0, 120.0, 110.0 | 110.0 |  | 3.0 |",
-        f"| {words['logits']} | 80.0, 99.9, 90.0 | 90.0 | better | 2.5 |",
-        f"| {words['averaged']} | 120.1, 300.0, 121.0 | 121.0 | worse | 3.0 |",
-        f"| {words['decay']} | 90.0, 119.0, 95.0 | 95.0 | undecided | 3.0 |",
-        f"| {words['batch']} | 100.0, 90.0, 95.0 | 95.0 | undecided | 3.0 |",
-        f"| {words['augmented']} | 120.0, 130.0, 140.0 | 130.0 | undecided | 3.0 |",
-        f"| {words['spectral']} | 80.0, inf, 90.0 | 90.0 | undecided | 3.0 |",
-        f"| {words['penalty']} | inf, inf, inf | inf | worse | 3.0 |",
-        f"| {words['adam']} | 130.0, inf, 140.0 | 140.0 | worse | 3.0 |",
-        f"| {words['deeper']} | 50.0 | 50.0 | better | 2.0 |",
+        f"| {words['nothing']} | 100.0, 120.0, 110.0 | 110.0 |  | 3.00 |",
+        f"| {words['logits']} | 80.0, 99.9, 90.0 | 90.0 | better | 2.50 |",
+        f"| {words['averaged']} | 120.1, 300.0, 121.0 | 121.0 | worse | 3.00 |",
+        f"| {words['decay']} | 90.0, 119.0, 95.0 | 95.0 | undecided | 3.00 |",
+        f"| {words['batch']} | 100.0, 90.0, 95.0 | 95.0 | undecided | 3.00 |",
+        f"| {words['augmented']} | 120.0, 130.0, 140.0 | 130.0 | undecided | 3.00 |",
+        f"| {words['spectral']} | 80.0, inf, 90.0 | 90.0 | undecided | 3.00 |",
+        f"| {words['penalty']} | inf, inf, inf | inf | worse | 3.00 |",
+        f"| {words['adam']} | 130.0, inf, 140.0 | 140.0 | worse | 3.00 |",
+        f"| {words['deeper']} | 50.0 | 50.0 | better | 2.00 |",
     ]
 
 
@@ -1349,7 +1349,7 @@ def test_ingredients_are_shown_beside_the_pair_as_it_is_only():
         assert "One ingredient" not in describe_results(rows)
     page = describe_results([*both, make_row(BASE, 0)])
     assert page.count("### One ingredient at a time") == 1
-    assert f"after {BUDGET} epochs (150,000" in page
+    assert f"{BUDGET} epochs (150,000 images)" in page
 
 
 def test_ingredients_are_in_no_other_table():

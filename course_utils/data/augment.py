@@ -81,17 +81,22 @@ def rotate(images: Tensor, degrees: Tensor) -> Tensor:
 def random_shift(pixels: int, flip: bool = False) -> Augment:
     """An augmentation that moves each image by its own whole number of pixels, both ways.
 
-    What comes in from outside repeats the edge, mirrored; `flip` mirrors each with
+    What comes in from outside is the image mirrored at its edge; `flip` mirrors each with
     a probability of one half.
 
     Raises:
-        TypeError, ValueError: `pixels` is not a whole number from 0 on.
+        TypeError, ValueError: `pixels` is not a whole number from 0 on; later, where images come
+            that are not larger than that.
     """
     need_count(pixels, "pixels", minimum=0)
     need_bool(flip, "flip")
 
     def augment(images: Tensor, generator: torch.Generator) -> Tensor:
         count, channels, height, width = images.shape
+        if pixels >= min(height, width):
+            raise ValueError(
+                f"pixels: expected less than the images' side, {min(height, width)}, got {pixels}"
+            )
         device = images.device
         wide = F.pad(images, (pixels,) * 4, mode="reflect")
         draw = torch.randint(

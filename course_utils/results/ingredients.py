@@ -1,4 +1,4 @@
-"""What helps on CIFAR-10: `cifar10_dcgan` with one thing changed at a time, for an equal budget.
+"""What helps on CIFAR-10: `cifar10_dcgan` with one change at a time, for an equal budget.
 
 A run of an ingredient is named after both: `cifar10_dcgan+averaged`. Equal is the number of images
 that D sees, which no machine changes; the minutes that they take stand beside the distances.
@@ -118,7 +118,7 @@ def describe_ingredients(rows: Sequence[dict[str, Any]]) -> str:
             minutes = median(row["minutes"] for row in runs)
             lines.append(
                 f"| {says} | {', '.join(f'{d:.1f}' for d in each)} | {median(each):.1f} | "
-                f"{effect} | {minutes:.1f} |"
+                f"{effect} | {minutes:.2f} |"
             )
     return "\n".join(lines)
 

@@ -114,7 +114,11 @@ def find_missing(
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """A few letters that change with anything that a recipe decides, its precision excepted."""
+    """A few letters that change with the layers, losses and numbers of a recipe.
+
+    They do not see its data, its precision, or how `build_D` and `build_G` set the first weights:
+    after a change there its rows have to go from results.json, so that they are made again.
+    """
     networks = [recipe.build_D(), recipe.build_G(recipe.noise_size)]
     told = [
         f"{field.name}={describe(getattr(recipe, field.name))}"

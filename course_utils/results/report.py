@@ -84,7 +84,7 @@ def describe_results(rows: Sequence[Row]) -> str:
         if data == "MNIST":
             parts += ["### Against the first pair", _describe_ratios(chosen)]
         else:
-            parts += ["### At equal minutes", describe_equal_minutes(chosen)]
+            parts += ["### At equal minutes", _EQUAL_MINUTES, describe_equal_minutes(chosen)]
         compared = _describe_precisions(chosen, data)
         if compared:
             parts += ["### bfloat16 against float32", _PRECISIONS, compared]
@@ -120,10 +120,15 @@ range from the least to the largest of three would be too narrow a measure: of t
 ways, one lies above that of the other in one case of five."""
 
 
-_INGREDIENTS = f"""`{BASE}`, with one thing changed, after {BUDGET} epochs ({BUDGET * 50_000:,}
-images) from the same seeds; {ON_CURVE:,} samples each. "Better" and "worse" are said only where no
-seed of one lies among those of the other; of two equally good ways, chance alone looks so in one
-case of ten. `python -m course_utils results {BASE}+NAME` trains one."""
+_EQUAL_MINUTES = """As far as both were training. A learning rate that falls does so over the whole
+run, so that the longer recipe is cut off in mid-training here. Runs that went side by side were
+not slowed alike: how long a step takes alone is in [performance.md](performance.md)."""
+
+_INGREDIENTS = f"""`{BASE}` with one change (some need several settings, as the row says), after
+{BUDGET} epochs ({BUDGET * 50_000:,} images) from the same seeds; {ON_CURVE:,} samples each.
+"Better" and "worse" are said only where no seed of one lies among those of the other; of two
+equally good ways, chance alone looks so in one case of ten, so about once in nine rows.
+`python -m course_utils results {BASE}+NAME` trains one."""
 
 
 def find_chapters(rows: Sequence[Row]) -> list[tuple[str, str]]:
