@@ -20,7 +20,6 @@ from course_utils.data import (
     augment,
     combine,
     random_colour,
-    random_cutout,
     random_rotation,
     random_shift,
     rotate,
@@ -33,8 +32,7 @@ AUGMENTS = {
     "shift": random_shift(2),
     "shift and mirror": random_shift(2, flip=True),
     "colour": random_colour(),
-    "cutout": random_cutout(0.6),
-    "several": combine(random_shift(1, flip=True), random_colour(0.5), random_cutout(0.3)),
+    "several": combine(random_shift(1, flip=True), random_colour(0.5)),
 }
 all_of_them = pytest.mark.parametrize("change", AUGMENTS.values(), ids=AUGMENTS)
 seeds = st.integers(0, 2**32 - 1)
@@ -142,8 +140,8 @@ def test_no_change_at_all():
 
 def test_all_of_several_draw_from_the_same_generator():
     images, source = make_images(5), seeded()
-    expected = random_cutout(0.4)(random_shift(2)(images, source), source)
-    assert torch.equal(combine(random_shift(2), random_cutout(0.4))(images, seeded()), expected)
+    expected = random_colour(0.4)(random_shift(2)(images, source), source)
+    assert torch.equal(combine(random_shift(2), random_colour(0.4))(images, seeded()), expected)
 
 
 # --- shift -----------------------------------------------------------------------------------
@@ -279,61 +277,6 @@ def test_digits_have_no_saturation_to_change():
     torch.testing.assert_close(changed, expected, rtol=0, atol=1e-6)
 
 
-# --- cutout ----------------------------------------------------------------------------------
-
-
-def runs(inside: list[bool]) -> int:
-    """How many stretches of True there are."""
-    return sum(now and not before for before, now in zip([False, *inside], inside))
-
-
-@steady
-@given(st.floats(0, 1), st.integers(1, 12), st.integers(1, 12), seeds)
-def test_one_square_is_blank_and_the_rest_as_it_was(share, height, width, seed):
-    images = torch.rand(5, 3, height, width, generator=seeded(seed)) + 0.1  # nowhere 0
-    changed = random_cutout(share)(images, seeded(seed))
-    blank = (changed == 0).all(dim=1)
-    assert torch.equal(changed, torch.where(blank[:, None], torch.zeros(()), images))
-    side = share * height  # also across
-    for hole in blank:
-        rows, columns = hole.any(dim=1), hole.any(dim=0)
-        assert torch.equal(hole, rows[:, None] & columns)
-        for inside in (rows.tolist(), columns.tolist()):
-            assert runs(inside) <= 1 and sum(inside) < side + 1
-            if any(inside) and not (inside[0] or inside[-1]):  # no edge has cut it off
-                assert sum(inside) > side - 1.001
-
-
-def test_a_cutout_of_nothing_and_one_of_a_single_pixel():
-    images = make_images(200) + 1
-    assert torch.equal(random_cutout(0)(images, seeded()), images)
-    square = random_cutout(1)(images[:, :, :1, :1], seeded())  # its middle is always inside
-    assert (square == 0).double().mean() > 0.95
-
-
-@pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
-def test_how_much_is_blank_on_average(share):
-    """A stretch s of a side of 1 with its middle anywhere covers s - s²/4 of it on average."""
-    changed = random_cutout(share)(torch.ones(4000, 1, 32, 32), seeded())
-    blank = (changed == 0).double()
-    across = share - share**2 / 4
-    each = blank.mean(dim=(1, 2, 3))
-    assert each.max() <= (share + 1 / 32) ** 2
-    assert abs(each.mean() - across**2) < 5 * each.std() / math.sqrt(4000)
-    by_place = blank.mean(dim=0)[0]  # blank corners are rarer, but there are some
-    assert by_place[[0, 0, -1, -1], [0, -1, 0, -1]].min() > 0.3 * share**2 / 4
-    assert abs(by_place[:16].mean() - by_place[16:].mean()) < 0.02
-    assert abs(by_place[:, :16].mean() - by_place[:, 16:].mean()) < 0.02
-
-
-def test_blank_pixels_have_no_gradient_and_the_others_one():
-    images = (make_images(7, dtype=torch.float64) + 1).requires_grad_()
-    changed = random_cutout(0.5)(images, seeded())
-    changed.sum().backward()
-    assert torch.equal(images.grad, (changed != 0).double())
-    assert 0 < images.grad.mean() < 1
-
-
 # --- rotation --------------------------------------------------------------------------------
 
 
@@ -419,7 +362,6 @@ def test_rotation_stays_in_range(degrees, seed, size):
         (rotate, "images, degrees"),
         (random_shift, "pixels, flip=False"),
         (random_colour, "strength=1.0"),
-        (random_cutout, "share=0.5"),
     ],
 )
 def test_the_arguments(function, arguments):
@@ -431,7 +373,6 @@ def complaints_about_numbers():
     for make, name, high in (
         (random_rotation, "degrees", 180),
         (random_colour, "strength", 1),
-        (random_cutout, "share", 1),
     ):
         for value, error in (
             *((bad, ValueError) for bad in (-0.1, high + 0.1, math.nan, math.inf)),

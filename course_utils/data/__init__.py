@@ -14,7 +14,6 @@ Read in this order:
 from .augment import (
     combine,
     random_colour,
-    random_cutout,
     random_rotation,
     random_shift,
     rotate,
@@ -31,7 +30,6 @@ __all__ = [
     "load_cifar10",
     "load_mnist",
     "random_colour",
-    "random_cutout",
     "random_rotation",
     "random_shift",
     "rotate",

@@ -138,28 +138,3 @@ def random_colour(strength: float = 1.0) -> Augment:
         return middle + (images - middle) * (1 + contrast / 2)
 
     return augment
-
-
-def random_cutout(share: float = 0.5) -> Augment:
-    """An augmentation that blanks one square in each image, at a place of its own.
-
-    The square's side is `share` of the image's height; its middle may be anywhere, so that a part
-    of it may lie outside. Source: Zhao et al. 2020 (arXiv 2006.10738), section 3.
-
-    Raises:
-        TypeError, ValueError: `share` is not a number from 0 to 1.
-    """
-    need_number(share, "share", low=0, high=1)
-
-    def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-        count, _, height, width = images.shape
-        half = share * height / 2
-        middle = torch.rand((2, count, 1), generator=generator, device=images.device)
-        rows = torch.arange(height, device=images.device) + 0.5
-        columns = torch.arange(width, device=images.device) + 0.5
-        inside_rows = (rows - middle[0] * height).abs() < half
-        inside_columns = (columns - middle[1] * width).abs() < half
-        hole = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
-        return images.masked_fill(hole, 0.0)
-
-    return augment
