@@ -31,7 +31,8 @@ def write_results(root: Path = ROOT) -> None:
     (docs / "figures").mkdir(parents=True, exist_ok=True)
     for profile, data in find_chapters(rows):
         chosen = choose_rows(rows, profile, data)
-        write_atomically(docs / "figures" / name_figure(profile, data), draw_curves(chosen))
+        if _has_recipes(chosen):
+            write_atomically(docs / "figures" / name_figure(profile, data), draw_curves(chosen))
     write_atomically(docs / "results.md", describe_results(rows).encode())
     readme = root / "README.md"
     if readme.is_file():
@@ -76,15 +77,9 @@ def describe_results(rows: Sequence[Row]) -> str:
             f"Machine: {'; '.join(machines)}. Runs went side by side on a shared machine, so times "
             "are what they took, not the least they could take; [performance.md](performance.md) "
             "has speeds that can be compared.",
-            _table(chosen),
-            f"Distance against minutes of training, {ON_CURVE:,} samples a point, seed 0:",
-            "![Distance against minutes of training, a line for each recipe, on a logarithmic "
-            f"scale](figures/{name_figure(profile, data)})",
         ]
-        if data == "MNIST":
-            parts += ["### Against the first pair", _describe_ratios(chosen)]
-        else:
-            parts += ["### At equal minutes", _EQUAL_MINUTES, describe_equal_minutes(chosen)]
+        if _has_recipes(chosen):
+            parts += _describe_recipes_of(chosen, profile, data)
         compared = _describe_precisions(chosen, data)
         if compared:
             parts += ["### bfloat16 against float32", _PRECISIONS, compared]
@@ -97,6 +92,24 @@ def describe_results(rows: Sequence[Row]) -> str:
             alt = f"64 samples of the recipe {name}, eight in a row"
             parts.append(f"`{name}`\n\n![{alt}](figures/results_{name}.png)")
     return "\n\n".join(parts) + "\n"
+
+
+def _describe_recipes_of(rows: Sequence[Row], profile: str, data: str) -> list[str]:
+    """The table of a chapter's recipes, their curves, and how they compare."""
+    parts = [
+        _table(rows),
+        f"Distance against minutes of training, {ON_CURVE:,} samples a point, seed 0:",
+        "![Distance against minutes of training, a line for each recipe, on a logarithmic "
+        f"scale](figures/{name_figure(profile, data)})",
+    ]
+    if data == "MNIST":
+        return [*parts, "### Against the first pair", _describe_ratios(rows)]
+    return [*parts, "### At equal minutes", _EQUAL_MINUTES, describe_equal_minutes(rows)]
+
+
+def _has_recipes(rows: Sequence[Row]) -> bool:
+    """Whether a chapter has more than ingredients and comparisons."""
+    return any(row["main"] for row in rows)
 
 
 _OPENING = """# What the recipes reach
