@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, random_rotation, random_shift
+from .data.augment import Augment
 from .metrics.features import Judge, look, measure_moments, unpack, write_judge
 from .models import build_cifar10_classifier, build_mnist_classifier
 from .settings import describe_machine, get_device, set_seed
@@ -33,7 +34,7 @@ class Plan:
 
     load: Callable[..., ImageSet]
     build: Callable[[], nn.Module]
-    augment: Callable[[Tensor, torch.Generator], Tensor]
+    augment: Augment
     epochs: int
     batch_size: int = 256
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .checkpoints import write_atomically
 from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, random_rotation
+from .data.augment import Augment
 from .diagnosis import diagnose
 from .losses import (
     discriminator_loss,
@@ -48,6 +49,7 @@ from .models import (
 )
 from .settings import PROFILES, fork_random, get_device, get_profile, set_seed
 from .training import AdversarialStep, History, Progress, train
+from .training.step import Penalty
 from .validation import need_choice, need_count
 
 SHORT = 1280  # images of the short profile: every line runs, nothing is learned
@@ -84,9 +86,9 @@ class Recipe:
     noise: str = "uniform"
     as_probability: Callable[[Tensor], Tensor] | None = torch.sigmoid
     prepare: Callable[[nn.Module], None] | None = None
-    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
-    augment_both: Callable[[Tensor, torch.Generator], Tensor] | None = None
-    penalty: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None
+    augment: Augment | None = None
+    augment_both: Augment | None = None
+    penalty: Penalty | None = None
     schedule: Callable[[float], float] | None = None
     ema: float | None = None
     precision: str = "auto"

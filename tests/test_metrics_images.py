@@ -41,7 +41,7 @@ from course_utils.metrics import (
     reference,
 )
 from course_utils.metrics.distances import frechet_distance
-from course_utils.metrics.features import BUILDERS, FOLDER, Judge, read_judge
+from course_utils.metrics.features import BUILDERS, FOLDER, Judge, move_judge, read_judge
 from course_utils.models import build_discriminator, build_leaky_generator, sample_noise
 from course_utils.training import run_a_gan
 
@@ -295,6 +295,15 @@ def test_real_images_are_changed_on_the_cpu_and_looked_at_on_the_device(training
     features = judged.features("train", 300)
     assert seen[:2] == [("cpu", "cpu"), "meta"] and set(seen) == set(seen[:2])
     assert len(features) == 300
+
+
+def test_a_judge_is_copied_to_another_device_and_only_there():
+    judge = load_judge("mnist")
+    assert move_judge(judge, torch.device("cpu")) is judge
+    moved = move_judge(judge, torch.device("meta"))
+    assert move_judge(moved, torch.device("meta")) is moved and moved.name == judge.name
+    places = [next(each.network.parameters()).device.type for each in (judge, moved)]
+    assert places == ["cpu", "meta"]  # the shared one stays
 
 
 # --- nearest real images ---------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -184,12 +184,17 @@ def choose_judge(images: Tensor, name: str = "images") -> Judge:
     raise ValueError(f"{name}: expected shape {expected}, got {tuple(images.shape)}")
 
 
+def move_judge(judge: Judge, device: torch.device) -> Judge:
+    """The judge on `device`: a copy, as the shared one stays on the CPU; itself if it is there."""
+    if next(judge.network.parameters()).device == device:
+        return judge
+    return replace(judge, network=copy.deepcopy(judge.network).to(device))
+
+
 @torch.no_grad()
 def look(images: Tensor, judge: Judge) -> Features:
     """The features of images `(N, C, H, W)` that are known to be well formed, on their device."""
-    network = judge.network
-    if images.device.type != "cpu":  # a copy: the judge is shared, and stays on the CPU
-        network = copy.deepcopy(network).to(images.device)
+    network = move_judge(judge, images.device).network
     values, logits = [], []
     for batch in images.split(BATCH):
         batch = to_float(batch)

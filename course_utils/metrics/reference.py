@@ -12,15 +12,14 @@ import torch
 from torch import Tensor
 
 from ..data import ImageSet, load_cifar10, load_mnist
+from ..data.augment import Augment
 from ..data.images import to_unit
 from ..settings import get_device
 from ..validation import need_choice, need_function
-from .features import BATCH, Features, Judge, Moments, load_judge, look, measure_moments
+from .features import BATCH, Features, Judge, Moments, load_judge, look, measure_moments, move_judge
 
 LOADERS = {"mnist": load_mnist, "cifar10": load_cifar10}
 MOST = 10_000  # real images that a metric compares with; as many as there are to test with
-
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
 class Reference:
@@ -90,11 +89,12 @@ class Reference:
     def _look(self, split: str, order: Tensor) -> Features:
         images, generator = self.images(split).images, torch.Generator().manual_seed(0)
         device, parts = get_device(), []
+        judge = move_judge(self.judge, device)  # once, not for each batch
         for chosen in order.split(BATCH):
             batch = to_unit(images[chosen])
             if self.augment is not None:
                 batch = self.augment(batch, generator)
-            parts.append(look(batch.to(device), self.judge))
+            parts.append(look(batch.to(device), judge))
         values, logits = (torch.cat([getattr(p, n) for p in parts]) for n in ("values", "logits"))
         return Features(self.judge, values, logits)
 

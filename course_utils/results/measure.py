@@ -20,7 +20,6 @@ from ..models import count_params
 from ..pretrained import SHIPPED, write_pretrained
 from ..recipes import (
     JUDGED,
-    RECIPES,
     Recipe,
     describe_quality,
     draw_samples,
@@ -92,11 +91,6 @@ def find_missing(
         kinds.remove("compared")
     stored = {key_of(row): row for row in rows}
     settings = {name: fingerprint(find_recipe(name)) for name in names}
-    of_kind = {
-        "main": [name for name in names if name in RECIPES],
-        "compared": [name for name in names if name in RECIPES],
-        "ingredient": [name for name in names if name in VARIANTS],
-    }
 
     def is_missing(name: str, seed: int, main: bool) -> bool:
         row = stored.get((name, profile, seed, main))
@@ -108,8 +102,8 @@ def find_missing(
         (name, seed, kind)
         for kind in kinds
         for seed in range(seeds)
-        for name in of_kind[kind]
-        if is_missing(name, seed, kind == "main")
+        for name in names
+        if (name in VARIANTS) == (kind == "ingredient") and is_missing(name, seed, kind == "main")
     ]
 
 

@@ -295,7 +295,7 @@ def draw_curves(rows: Sequence[Row]) -> bytes:
             draw_curve(axis, runs[0], number)
     axis.set(xlabel="minutes of training", ylabel="distance to real images", yscale="log")
     axis.grid(alpha=0.3)
-    if axis.lines:  # there are none yet where only ingredients were measured
+    if axis.lines:  # there are none where every first seed broke down at once
         axis.legend(ncols=2)
     figure.tight_layout()
     return render(figure)

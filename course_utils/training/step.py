@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..data.augment import Augment
 from ..models import sample_noise
 from ..validation import (
     need_bool,
@@ -23,7 +24,6 @@ from ..validation import (
     trusted,
 )
 
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 Penalty = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
