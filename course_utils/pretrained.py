@@ -31,7 +31,8 @@ def load_pretrained(name: str, part: str = "G") -> nn.Module:
     """A trained network of the course: on the CPU, in float32, in eval mode, without gradients.
 
     G is the averaged generator where its recipe keeps one. `network.facts` says how it was
-    trained and how good it is. It needs no network connection.
+    trained and how good it is; `G.noise_size` and `G.noise` ("normal" or "uniform") what to feed
+    it with. It needs no network connection.
 
     Args:
         name: "mlp_logits", "dcgan_rotated", "dcgan_strided" or "cifar10_better", the recipes of
@@ -64,6 +65,8 @@ def read_pretrained(name: str, part: str, folder: Path) -> nn.Module:
             "others; was the recipe changed after they were trained?"
         ) from problem
     network.facts = facts
+    if part == "G":  # what it wants to be fed
+        network.noise_size, network.noise = recipe.noise_size, recipe.noise
     return network
 
 

@@ -1,0 +1,1 @@
+"""Walking in latent space."""

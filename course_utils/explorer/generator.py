@@ -1,0 +1,104 @@
+"""A generator as it is now, with the noise it was trained on: what one can walk in."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..models import Latent, sample_noise, unflatten_digits
+from ..validation import need_choice, need_count, need_images, need_module, need_tensor
+
+KINDS = {"normal": 1.0, "uniform": 1 / math.sqrt(3)}  # the deviation of one coordinate
+REACH = {"normal": 3.0, "uniform": 1.0}  # how far from 0 one coordinate is worth following
+
+
+class FrozenGenerator:
+    """A copy of a generator: on the CPU, in float32, in eval mode, without gradients.
+
+    What is explored stays as it is while the original trains on. Calling it turns latents
+    `(N, dim)` into images `(N, C, H, W)` in [-1, 1].
+
+    Attributes:
+        network: the copy.
+        dim: the size of a latent vector.
+        kind: "normal" or "uniform", the noise it was trained with.
+    """
+
+    def __init__(
+        self, generator: nn.Module, noise_dim: int | None = None, noise: str | None = None
+    ) -> None:
+        need_module(generator, "generator")
+        self.network = copy.deepcopy(generator).cpu().float().eval().requires_grad_(False)
+        self.dim = _find_dim(generator, noise_dim)
+        self.kind = need_choice(noise or _find_kind(generator), "noise", KINDS)
+        self.shape = tuple(self._try_it().shape[1:])
+
+    @torch.no_grad()
+    def __call__(self, latents: Tensor) -> Tensor:
+        return unflatten_digits(self.network(latents))
+
+    def draw(self, count: int, seed: int) -> Tensor:
+        """Latent vectors `(count, dim)`, always the same for a seed; no random state moves."""
+        source = torch.Generator().manual_seed(seed)
+        return sample_noise(count, self.dim, self.kind, generator=source).float()
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of one coordinate, along whatever direction."""
+        return KINDS[self.kind]
+
+    @property
+    def reach(self) -> float:
+        """How far from 0 a single coordinate goes: 3 deviations, or to the end of [-1, 1)."""
+        return REACH[self.kind]
+
+    def _try_it(self) -> Tensor:
+        """Two images: a first look at whether this is a generator, and of this many numbers."""
+        try:
+            images = self(self.draw(2, seed=0))
+        except (RuntimeError, ValueError) as problem:
+            raise ValueError(
+                f"generator: expected one that takes latent vectors (N, {self.dim}), "
+                f"got an error: {problem}"
+            ) from problem
+        images = need_images(images, "generator's images")
+        if len(images) != 2:
+            raise ValueError(
+                f"generator: expected one image for each latent, got {len(images)} for 2"
+            )
+        return images
+
+
+def _find_kind(generator: nn.Module) -> str:
+    """The noise that a shipped generator says of itself, else what `run_a_gan` draws."""
+    told = getattr(generator, "noise", None)
+    return told if isinstance(told, str) else "uniform"
+
+
+def _find_dim(generator: nn.Module, noise_dim: Any) -> int:
+    """The size of a latent vector: as given, as the generator says, or as its first layer does."""
+    if noise_dim is not None:
+        return need_count(noise_dim, "noise_dim")
+    told = getattr(generator, "noise_size", None)
+    if isinstance(told, int):
+        return told
+    for layer in generator.modules():
+        if isinstance(layer, Latent):
+            return layer.dim
+        if isinstance(layer, nn.Linear):
+            return layer.in_features
+        if isinstance(layer, nn.ConvTranspose2d):
+            return layer.in_channels
+    raise ValueError(
+        "noise_dim: expected the size of the latent vectors, as the generator does not tell it; "
+        "got None"
+    )
+
+
+def need_latents(value: Any, name: str, dim: int | None = None) -> Tensor:
+    """One latent vector `(dim,)`, as float32."""
+    return need_tensor(value, name, shape=(dim,)).detach().cpu().float()

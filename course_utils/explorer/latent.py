@@ -1,0 +1,121 @@
+"""Ways through latent space: lines, arcs, walks, and the directions that matter most."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from ..settings import fork_random
+from ..validation import need_count, need_tensor
+from .generator import FrozenGenerator, need_latents
+
+SAMPLES = 2000  # latents from which directions are found
+PARALLEL = 1e-4  # below this angle, in radians, an arc is a line to every digit that counts
+
+ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Sigmoid, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus)
+
+
+def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Linear interpolation: latents `(N, dim)` from a (`dim`,) at t = 0 to b at t = 1; t `(N,)`."""
+    a, b, t = _need_ends(a, b, t)
+    return (1 - t) * a + t * b
+
+
+def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Spherical interpolation: the arc from a to b, `(N, dim)`; arguments as in `lerp`.
+
+    On it the length goes evenly from that of a to that of b, where a straight line cuts through
+    the sphere's inside. Parallel vectors have no arc between them and get the line. Source:
+    Shoemake 1985, "Animating rotation with quaternion curves"; for latents White 2016 (arXiv
+    1609.04468).
+
+    Raises:
+        ValueError: a vector of length 0, which has no direction, or shapes that do not fit.
+    """
+    a, b, t = _need_ends(a, b, t)
+    for name, vector in (("a", a), ("b", b)):
+        if vector.norm() == 0:
+            raise ValueError(f"{name}: expected a vector with a direction, got length 0")
+    angle = torch.acos(torch.dot(a / a.norm(), b / b.norm()).clamp(-1, 1))
+    if torch.sin(angle) < PARALLEL:
+        return (1 - t) * a + t * b
+    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+
+
+def follow(stops: Tensor, frames: int, kind: str) -> Tensor:
+    """A path `(frames * (N - 1) + 1, dim)` through latents `(N, dim)`: arcs, or lines if uniform.
+
+    On arcs normal vectors keep their typical length; lines stay inside the cube of uniform ones.
+    """
+    between = slerp if kind == "normal" else lerp
+    t = torch.arange(1, frames + 1) / frames
+    legs = [between(a, b, t) for a, b in pairwise(stops)]
+    return torch.cat([stops[:1], *legs])
+
+
+def principal_directions(
+    generator: FrozenGenerator, count: int, samples: int = SAMPLES, seed: int = 0
+) -> Tensor:
+    """Orthonormal directions `(count, dim)` in latent space, the most effective first.
+
+    Principal components of the generator's first activations over many latents, carried back to
+    latent space by regression; then made orthogonal, so that each has a coordinate of its own.
+    The first activations are the output of the first activation function, or of the first layer
+    with weights where there is none. Source: Härkönen et al. 2020 (GANSpace, arXiv 2004.02546),
+    section 2.2.
+
+    Raises:
+        ValueError: more directions than the latents have coordinates, or no layer to look at.
+    """
+    if need_count(count, "count") > generator.dim:
+        raise ValueError(
+            f"count: expected at most {generator.dim}, the size of a latent, got {count}"
+        )
+    latents = generator.draw(need_count(samples, "samples", minimum=2), seed)
+    activations = first_activations(generator, latents)
+    wanted = min(count, *activations.shape)
+    with fork_random(seed=seed):  # the decomposition begins with a random guess
+        _, _, axes = torch.pca_lowrank(activations, q=min(wanted + 10, *activations.shape))
+    coordinates = (activations - activations.mean(dim=0)) @ axes[:, :wanted]
+    directions = coordinates.T @ latents
+    # Few activations may have fewer components than asked for: the rest is filled up at random.
+    with fork_random(seed=seed):
+        filled = torch.cat([directions, torch.randn(count - wanted, generator.dim)])
+    return _make_orthonormal(filled)
+
+
+@torch.no_grad()
+def first_activations(generator: FrozenGenerator, latents: Tensor) -> Tensor:
+    """What the first activation function gives for each latent, `(N, features)`."""
+    layers = [m for m in generator.network.modules() if isinstance(m, ACTIVATIONS)]
+    weighted = [m for m in generator.network.modules() if hasattr(m, "weight")]
+    if not layers + weighted:
+        raise ValueError("generator: expected one with layers, got one without any")
+    seen: list[Tensor] = []
+    hooks = [
+        layer.register_forward_hook(lambda layer, given, output: seen.append(output))
+        for layer in layers or weighted
+    ]
+    try:
+        parts = []
+        for part in latents.split(250):
+            seen.clear()
+            generator(part)
+            parts.append(seen[0].flatten(1).clone())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return torch.cat(parts)
+
+
+def _make_orthonormal(directions: Tensor) -> Tensor:
+    """Gram and Schmidt's way, in order: the first stays what it is, but for its length."""
+    q, r = torch.linalg.qr(directions.double().T)
+    return (q * r.diagonal().sign()).T.float()
+
+
+def _need_ends(a: Tensor, b: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    a = need_latents(a, "a")
+    return a, need_latents(b, "b", len(a)), need_tensor(t, "t", shape=(None,)).cpu()[:, None]
