@@ -3,12 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
+BROWSER := $(VENV)/browser
+COLAB := .venv-colab
+GET_CHROMIUM := apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium
+LIKE_COLAB := $(wildcard $(patsubst %,tests/test_%.py,animation dashboard explorer share))
 
-.PHONY: help run test test-slow lab bench lint lessons check outputs classifiers verdicts results
+.PHONY: help run test test-slow test-colab lab bench lint lessons check outputs classifiers verdicts results
 help:
 	@echo "make run        lesson 1 from start to end: digits in runs/lesson01/"
 	@echo "make test       unit tests, and every notebook in the short profile"
-	@echo "make test-slow  what takes longer: real downloads"
+	@echo "make test-slow  what takes longer: real downloads, lessons in a browser"
+	@echo "make test-colab widgets and lessons with the versions that Colab holds"
 	@echo "make lab        JupyterLab in notebooks/"
 	@echo "make bench      how fast this machine trains, in runs/bench/"
 	@echo "for authors:    make lessons | check | outputs | lint | results"
@@ -20,8 +26,12 @@ run: $(READY)
 test: $(READY)
 	$(PY) -m pytest --nbval
 
-test-slow: $(READY)
+test-slow: $(READY) $(BROWSER)
 	$(PY) -m pytest -m slow tests
+
+# In an environment of its own, of 5 GB more.
+test-colab: $(COLAB)/ready
+	$(COLAB)/bin/python -m pytest --nbval $(LIKE_COLAB) notebooks
 
 lab: $(READY)
 	$(PY) -m jupyterlab --notebook-dir=notebooks
@@ -61,3 +71,15 @@ $(READY): requirements.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --editable ".[test]"
 	@touch $(READY)
+
+# What tests/browser/ needs. Where it cannot be had, its tests skip and say why; the next try is
+# the next `make test-slow`.
+$(BROWSER): $(READY) requirements-browser.txt
+	-@$(PY) -m pip install --quiet --requirement requirements-browser.txt
+	-@$(PY) tests/browser/chromium.py || if [ "$$(id -u)" = 0 ]; then $(GET_CHROMIUM); fi
+	-@$(PY) -c "import playwright" && $(PY) tests/browser/chromium.py && touch $(BROWSER)
+
+$(COLAB)/ready: requirements.txt requirements-test.txt requirements-colab.txt pyproject.toml
+	$(PYTHON) -m venv $(COLAB)
+	$(COLAB)/bin/python -m pip install --quiet --constraint requirements-colab.txt --editable ".[test]"
+	@touch $(COLAB)/ready

@@ -38,9 +38,22 @@ def test_each_requirement_is_a_lower_bound_with_its_lesson(line: str) -> None:
     assert re.fullmatch(r"[a-z][\w.-]* ?>=[\d.]+ +# \d\d: \w.+", line)
 
 
-@pytest.mark.parametrize("line", requirement_lines("requirements-test.txt"))
+@pytest.mark.parametrize(
+    "line",
+    requirement_lines("requirements-test.txt") + requirement_lines("requirements-browser.txt"),
+)
 def test_each_test_requirement_is_a_lower_bound_with_its_reason(line: str) -> None:
     assert re.fullmatch(r"[a-z][\w.-]* ?>=[\d.]+ +# [\w`].+", line)
+
+
+@pytest.mark.parametrize("line", requirement_lines("requirements-colab.txt"))
+def test_only_the_mirror_of_colab_is_exact(line: str) -> None:
+    assert re.fullmatch(r"[a-z]\w*==\d+\.\d+\.(\d+|\*) +# \w.+", line)
+
+
+def test_every_place_that_installs_reads_these_files() -> None:
+    assert "--requirement requirements-browser.txt" in MAKEFILE
+    assert "--constraint requirements-colab.txt" in MAKEFILE
 
 
 def test_what_the_course_was_asked_to_stand_on_is_required() -> None:
@@ -100,6 +113,12 @@ def test_commands_of_the_readme_exist() -> None:
     asked = set(re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)", papers, re.MULTILINE))
     assert {a or b for a, b in asked} <= targets
     assert {"run", "test", "lab"} <= {a or b for a, b in asked}
+
+
+def test_make_help_names_every_command() -> None:
+    targets = re.search(r"^\.PHONY: help (.+)", MAKEFILE, re.MULTILINE)[1].split()
+    said = " ".join(re.findall(r'@echo "(.+)"', MAKEFILE))
+    assert [name for name in targets if not re.search(rf"[ |]{name} ", f"{said} ")] == []
 
 
 def test_the_table_of_lessons_lists_those_that_exist() -> None:
