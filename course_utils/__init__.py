@@ -12,6 +12,7 @@ from .dashboard import LiveDashboard
 from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, random_rotation
 from .diagnosis import diagnose
 from .exercises import check
+from .explorer import explore, lerp, principal_directions, share, slerp
 from .losses import (
     bce_loss,
     discriminator_loss,

@@ -78,7 +78,7 @@ def animate_samples(
     samples = _need_samples(history)
     count = len(samples[0][1])
     what = f"{count} generated image{'s' * (count > 1)}, {min(nrow, count)} in a row"
-    frames = [_Frame(step, _reduce(_tile(images, nrow))) for step, images in _choose(samples)]
+    frames = [_Frame(step, _reduce(tile(images, nrow))) for step, images in _choose(samples)]
     wait = max(SHORTEST, round(seconds * 100 / len(frames)) * 10)  # GIFs count in 10 ms
     notice = sample_notice()
     if target is not None:
@@ -169,18 +169,18 @@ def _choose(samples: Sequence[Any]) -> list[Any]:
 # Pictures ------------------------------------------------------------------------------------
 
 
-def _tile(images: Tensor, nrow: int) -> Image.Image:
-    """A batch as one picture, grey or RGB, with a thin line between the images."""
+def tile(images: Tensor, nrow: int, line: int = 1) -> Image.Image:
+    """A batch as one picture, grey or RGB, with a thin line around and between the images."""
     if images.dtype != torch.uint8:
         images = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte()
     count, channels, height, width = images.shape
     columns = min(nrow, count)
     rows = math.ceil(count / columns)
-    shape = (rows * (height + 1) + 1, columns * (width + 1) + 1, channels)
+    shape = (rows * (height + line) + line, columns * (width + line) + line, channels)
     grid = torch.full(shape, LINE, dtype=torch.uint8)
     for index, image in enumerate(images.permute(0, 2, 3, 1)):
         row, column = divmod(index, columns)
-        top, left = row * (height + 1) + 1, column * (width + 1) + 1
+        top, left = row * (height + line) + line, column * (width + line) + line
         grid[top : top + height, left : left + width] = image
     return Image.fromarray(grid.squeeze(-1).numpy())
 

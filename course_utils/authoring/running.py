@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ _FIGURE_TAG = "figure:"
 _COMPARED = "nbval-check-output"
 _QUIET = ["--log-level=ERROR"]  # some versions remark on their sockets at every start
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+_NAMELESS = "No description has been provided for this image"  # nbconvert's words
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -132,7 +134,15 @@ def to_html(notebook: NotebookNode, title: str) -> str:
     exporter = HTMLExporter(require_js_url="", embed_images=True)
     exporter.log.setLevel("ERROR")
     page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
-    return page.replace('<script src=""></script>', "")
+    return _name_pictures(page.replace('<script src=""></script>', ""), notebook)
+
+
+def _name_pictures(page: str, notebook: NotebookNode) -> str:
+    """Give pictures the alternative text of their outputs, which nbconvert leaves out."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    known = [output.get("metadata", {}).get("image/png", {}) for output in outputs]
+    words = iter([escape(facts["alt"]) for facts in known if "alt" in facts])
+    return re.sub(rf'(?<=alt="){_NAMELESS}(?=")', lambda found: next(words, found[0]), page)
 
 
 class _ThisPython(AsyncKernelManager):
@@ -194,10 +204,13 @@ def _tidy(notebook: NotebookNode, names: dict[str, str]) -> None:
 def tidy_outputs(outputs: list[NotebookNode], names: dict[str, str]) -> list[NotebookNode]:
     """What of a cell's outputs is worth keeping, with the machine's folders given new `names`.
 
-    Gone are stderr (progress bars, warnings) and widgets, which are dead once their kernel is.
+    Gone are stderr (progress bars, warnings) and widgets, which are dead once their kernel is: of
+    a widget that comes with a picture, the picture stays.
     """
     kept: list[NotebookNode] = []
     for output in outputs:
+        if _is_picture(output):
+            output.data.pop(_WIDGET, None)
         if _is_noise(output):
             continue
         if output.output_type == "stream" and kept and kept[-1].output_type == "stream":
@@ -211,7 +224,8 @@ def tidy_outputs(outputs: list[NotebookNode], names: dict[str, str]) -> list[Not
 
 
 def _is_noise(output: NotebookNode) -> bool:
-    return output.get("name") == "stderr" or _WIDGET in output.get("data", {})
+    is_widget = _WIDGET in output.get("data", {}) and not _is_picture(output)
+    return output.get("name") == "stderr" or is_widget
 
 
 def _find_noisy(notebook: NotebookNode) -> list[str]:

@@ -26,6 +26,8 @@ class FrozenGenerator:
         network: the copy.
         dim: the size of a latent vector.
         kind: "normal" or "uniform", the noise it was trained with.
+        layout: the shape of an image as the network gives it, and as its discriminator takes it.
+        shape: the same as (C, H, W).
     """
 
     def __init__(
@@ -35,7 +37,8 @@ class FrozenGenerator:
         self.network = copy.deepcopy(generator).cpu().float().eval().requires_grad_(False)
         self.dim = _find_dim(generator, noise_dim)
         self.kind = need_choice(noise or _find_kind(generator), "noise", KINDS)
-        self.shape = tuple(self._try_it().shape[1:])
+        self.layout = self._try_it()
+        self.shape = tuple(unflatten_digits(torch.empty(1, *self.layout)).shape[1:])
 
     @torch.no_grad()
     def __call__(self, latents: Tensor) -> Tensor:
@@ -56,21 +59,22 @@ class FrozenGenerator:
         """How far from 0 a single coordinate goes: 3 deviations, or to the end of [-1, 1)."""
         return REACH[self.kind]
 
-    def _try_it(self) -> Tensor:
-        """Two images: a first look at whether this is a generator, and of this many numbers."""
+    @torch.no_grad()
+    def _try_it(self) -> tuple[int, ...]:
+        """The layout of two images: whether this is a generator, and of latents of this size."""
         try:
-            images = self(self.draw(2, seed=0))
+            given = self.network(self.draw(2, seed=0))
         except (RuntimeError, ValueError) as problem:
             raise ValueError(
                 f"generator: expected one that takes latent vectors (N, {self.dim}), "
                 f"got an error: {problem}"
             ) from problem
-        images = need_images(images, "generator's images")
+        images = need_images(unflatten_digits(given), "generator's images")
         if len(images) != 2:
             raise ValueError(
                 f"generator: expected one image for each latent, got {len(images)} for 2"
             )
-        return images
+        return tuple(given.shape[1:])
 
 
 def _find_kind(generator: nn.Module) -> str:
