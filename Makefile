@@ -33,8 +33,9 @@ test-slow: $(READY) $(BROWSER)
 test-colab: $(COLAB)/ready
 	$(COLAB)/bin/python -m pytest --nbval $(LIKE_COLAB) notebooks
 
+# With the settings of jupyter_server_config.py besides your own.
 lab: $(READY)
-	$(PY) -m jupyterlab --notebook-dir=notebooks
+	JUPYTER_CONFIG_PATH=$(CURDIR) $(PY) -m jupyterlab --notebook-dir=notebooks
 
 bench: $(READY)
 	$(PY) -m course_utils bench

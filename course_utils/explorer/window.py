@@ -23,7 +23,7 @@ from torch import Tensor
 from traitlets import Unicode
 
 from ..checkpoints import write_atomically
-from ..data import ImageSet
+from ..data import ImageSet, sample_notice
 from ..metrics import nearest_neighbours
 from ..plots import D_COLOUR
 from ..settings import get_runs_folder
@@ -34,6 +34,7 @@ from .pictures import SMALL, draw, draw_still, find_size, to_gif, to_png
 
 COORDINATES, DIRECTIONS = "coordinates", "directions"
 SPACES = {COORDINATES: "single coordinates", DIRECTIONS: "principal directions"}
+COMMENT = 0.06  # seconds by which words and D's bar may be behind: a picture does not wait for them
 STEPS = 60  # of a slider, from end to end
 STOPS, LEG = 3, 12  # new places that a walk visits, and frames to each
 FRAMES, SHOWN = 25, 9  # of an interpolation, and how many of them the row holds
@@ -66,19 +67,20 @@ class DescribedImage(widgets.Image):
 class Latest:
     """Does `work` soon after it is asked to, however often that is: requests never queue up.
 
-    After each time it waits as long as that took; what is asked meanwhile is one request. So half
-    of the time is left to take in where the sliders are.
+    What is asked while one is due is the same request. After each time it waits as long as that
+    took, so that half of the time is left to take in where the sliders are; and at least `rest`
+    seconds, for what may come a moment later.
     """
 
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.work = work
+    def __init__(self, work: Callable[[], None], rest: float = 0.0) -> None:
+        self.work, self.rest = work, rest
         self._due: asyncio.TimerHandle | None = None
         self._free = 0.0  # when it may work again
 
     def ask(self) -> None:
         if self._due is not None:  # what is due will see the latest state
             return
-        wait = self._free - time.perf_counter()
+        wait = max(self._free - time.perf_counter(), self.rest)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # a plain script: nobody could do it later
@@ -146,6 +148,7 @@ class Explorer:
         self._path: Tensor | None = None
         self.kept: list[Tensor] = []
         self._redraw = Latest(self._show_picture)
+        self._comment = Latest(self._describe, rest=COMMENT)
         self._build(space)
         self._change_space()
         self._show_picture()
@@ -206,18 +209,19 @@ class Explorer:
             self._say("Looking for the directions ...")
             self._bases[DIRECTIONS] = principal_directions(self._generator, self._count)
         name = self.space.value.removesuffix("s")
-        with self._silence():
-            for number, slider in enumerate(self.sliders, start=1):
-                slider.min, slider.max = -100.0, 100.0  # so that neither end passes the other
-                slider.max, slider.min = self._reach, -self._reach
-                slider.step = 2 * self._reach / STEPS
+        reach, places = self._reach, self._find_places()
+        for number, (slider, place) in enumerate(zip(self.sliders, places, strict=True), start=1):
+            with self._silence(), slider.hold_sync():  # a browser sees all of it at once
+                slider.min, slider.max = -100.0, 100.0  # neither end may pass the other
+                slider.value, slider.step = place, 2 * reach / STEPS
+                slider.max, slider.min = reach, -reach
                 slider.description = f"{name} {number}"
-        self._follow_latent()
         self._say(f"Sliders: {SPACES[self.space.value]}.")
 
     @guarded
     def _slide(self, number: int, change: Any) -> None:
-        if self._quiet:
+        step = self.sliders[number].step
+        if self._quiet or abs(change["new"] - change["old"]) < step / 100:  # rounded by a browser
             return
         direction = self._basis[number]
         now = torch.dot(direction, self._latent)
@@ -225,10 +229,19 @@ class Explorer:
         self._redraw.ask()
 
     def _follow_latent(self) -> None:
-        """Put the sliders where the latent is; those that would have to leave their line stop."""
         with self._silence():
-            for slider, at in zip(self.sliders, (self._basis @ self._latent).tolist(), strict=True):
-                slider.value = min(max(at, slider.min), slider.max)
+            for slider, place in zip(self.sliders, self._find_places(), strict=True):
+                slider.value = place
+
+    def _find_places(self) -> list[float]:
+        """For each slider the step nearest to the latent, which itself stays between steps.
+
+        Browsers know no places between steps: they would put a slider on one, and report that as
+        a move. Beyond its ends a slider does not go.
+        """
+        half = STEPS // 2
+        steps = (self._basis @ self._latent / self._reach * half).round().clamp(-half, half)
+        return (steps.double() / half * self._reach).tolist()
 
     @contextlib.contextmanager
     def _silence(self) -> Iterator[None]:
@@ -256,14 +269,17 @@ class Explorer:
     def _show_picture(self) -> None:
         picture = draw(self._generator, self._latent, self._side)
         self._put(picture.png, "png")
-        self._describe(picture.image)
+        self._image = picture.image
+        self._comment.ask()
 
     def _put(self, content: bytes, kind: str) -> None:
         with self.picture.hold_sync():
             self.picture.format, self.picture.value = kind, content
 
-    def _describe(self, image: Tensor) -> None:
-        """Words and D's bar, after the picture: they may come a moment later."""
+    @guarded
+    def _describe(self) -> None:
+        """Words and D's bar, for the image that is shown."""
+        image = self._image
         words = self._reader.describe(image)
         self.caption.value = _as_line(words)
         if self._critic is not None:
@@ -280,7 +296,8 @@ class Explorer:
         self._redraw.drop()
         self._put(to_gif(images, self._side, loop=False), "gif")
         self._follow_latent()
-        self._describe(images[-1])
+        self._image = images[-1]
+        self._comment.ask()
         return images
 
     # --- the buttons ------------------------------------------------------------------------
@@ -310,7 +327,9 @@ class Explorer:
         images = self._generator(torch.stack(self.kept))
         count = len(self.kept)
         numbers = list(range(1, count + 1))
-        self._show_row(self._kept_row, images, f"Kept: 1 to {count}, from the left.")
+        self._show_row(
+            self._kept_row, images, "Kept, from the left: " + ", ".join(map(str, numbers))
+        )
         for end, place in ((self._from, count - 1), (self._to, count)):
             end.options, end.value = numbers, max(1, place)
         for name in ("linear", "spherical"):
@@ -337,7 +356,7 @@ class Explorer:
             f"{lengths[0]:.1f} over {lengths[FRAMES // 2]:.1f} to {lengths[-1]:.1f}."
         )
         self._show_row(self._strip, images[shown], words)
-        self._say(words)
+        self._say("Its pictures are in the last row.")
 
     @guarded
     def _nearest(self) -> None:
@@ -346,8 +365,10 @@ class Explorer:
         found = nearest_neighbours(image, self._real, k=NEAREST)
         distances = ", ".join(f"{distance:.1f}" for distance in found.distance[0])
         words = f"The {NEAREST} nearest real images, at distances {distances}; 0 would be a copy."
+        if self._real is None and sample_notice():
+            words += f" ({sample_notice()})"
         self._show_row(self._strip, found.images[0], words)
-        self._say(words)
+        self._say("They are in the last row.")
 
     @guarded
     def _png(self) -> None:

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from chromium import ARGUMENTS, find_chromium
 from console import Console
-from server import ROOT, Server
+from server import ARTEFACTS, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
-
-ARTEFACTS = ROOT / "runs" / "browser"
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
 ROOT = Path(__file__).parent.parent.parent
+ARTEFACTS = ROOT / "runs" / "browser"  # screenshots and figures
 START_LIMIT = 60.0  # seconds; it takes about three
 
 # What a test cannot work with: cells outside the view that are in no DOM, and questions at the
@@ -65,6 +66,7 @@ class Server:
         folders += ("JUPYTER_RUNTIME_DIR", "runtime"), ("IPYTHONDIR", "ipython")
         folders += (("COURSE_RUNS", "runs"),)
         environment |= {name: str(self.folder / folder) for name, folder in folders}
+        environment["JUPYTER_CONFIG_PATH"] = str(ROOT)  # as `make lab` does
         return environment | {"COURSE_PROFILE": "short", "JUPYTER_TOKEN": self.token}
 
     def restore_notebooks(self) -> None:
