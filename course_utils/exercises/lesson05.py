@@ -476,6 +476,7 @@ def _spoiled_precisions(real: Tensor, samples: Tensor, k: int) -> Slips:
         (share(table <= own[:, -k - 1]), "the nearest come first: sorted from small to large"),
         (share(table <= own[k]), "place k of each row: [:, k]"),
         (precision(samples, real, k), "that is recall: balls around real images, samples in them"),
+        *([(share(table <= own[:, 2]), "a ball reaches as far as its k-th: use k")] * (k != 2)),
         (share(table <= own_samples[:, k, None]), among_real),
         (share(table <= to_samples[:, k]), among_real),
         (share(table <= to_samples[:, k - 1]), among_real),
