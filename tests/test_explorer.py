@@ -205,6 +205,26 @@ def test_the_switch_keeps_the_latent_and_the_picture(opened) -> None:
             assert_nearest_step(slider, at.item())
 
 
+def test_without_directions_the_sliders_stay_what_they_were() -> None:
+    class Mute(nn.Module):
+        """A generator without a layer to look at."""
+
+        def forward(self, z):
+            return torch.tanh(z).repeat(1, 196)[:, :784]
+
+    explorer = explore(Mute(), noise_dim=4)
+    explorer.space.value = "directions"
+    assert "That did not work. ValueError: generator: expected one with layers" in (
+        explorer.status.value
+    )
+    assert explorer.space.value == "coordinates"
+    picture = bytes(explorer.picture.value)
+    explorer.sliders[0].value = explorer.sliders[0].max
+    assert explorer.picture.value != picture
+    with pytest.raises(ValueError, match="expected one with layers"):
+        explore(Mute(), noise_dim=4, space="directions")
+
+
 def test_directions_are_found_from_at_most_5000_latents() -> None:
     assert ways.SAMPLES <= 5000
 

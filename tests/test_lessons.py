@@ -30,6 +30,27 @@ def test_notebooks_fit_their_sources() -> None:
 
 
 @each_lesson
+@pytest.mark.parametrize("edition", ["student", "solved"])
+def test_no_widget_is_half_saved(lesson, edition) -> None:
+    """GitHub refuses a notebook with a widget's state but without its models."""
+    text = getattr(lesson, edition).read_text()
+    assert "widgets" not in nbformat.reads(text, as_version=4).metadata
+    assert "application/vnd.jupyter.widget" not in text
+
+
+def test_where_sliders_were_a_still_grid_is_stored() -> None:
+    (lesson,) = find_lessons(ROOT, ["06"])
+    notebook = nbformat.read(lesson.solved, as_version=4)
+    windows = [cell for cell in notebook.cells if "cu.explore(" in cell.source]
+    windows = [cell for cell in windows if cell.cell_type == "code"]
+    assert len(windows) == 4
+    for cell in windows:
+        (still,) = [output for output in cell.outputs if output.output_type == "display_data"]
+        assert list(still.data) == ["image/png", "text/plain"]
+        assert still.metadata["image/png"]["alt"].startswith("A still grid")
+
+
+@each_lesson
 def test_the_empty_student_edition_runs_and_says_so(lesson) -> None:
     notebook = nbformat.read(lesson.student, as_version=4)
     execute(notebook, lesson)

@@ -207,7 +207,11 @@ class Explorer:
         """Let the sliders run along other directions, through the latent as it is."""
         if self.space.value not in self._bases:
             self._say("Looking for the directions ...")
-            self._bases[DIRECTIONS] = principal_directions(self._generator, self._count)
+            try:
+                self._bases[DIRECTIONS] = principal_directions(self._generator, self._count)
+            except Exception:
+                self.space.value = COORDINATES  # those are always there
+                raise
         name = self.space.value.removesuffix("s")
         reach, places = self._reach, self._find_places()
         for number, (slider, place) in enumerate(zip(self.sliders, places, strict=True), start=1):
