@@ -626,10 +626,13 @@ def load_own():
     folders = list(cu.get_runs_folder().glob("lesson02_rotated-*"))
     for folder in sorted(folders, key=lambda f: f.stat().st_mtime, reverse=True):
         state, _ = load_newest(folder)
-        if state is not None:
-            own = build_strided_generator(64)
+        own = build_strided_generator(64)
+        try:
             own.load_state_dict(state["averaged"])
-            return own.eval()
+        except (TypeError, RuntimeError):  # an empty folder, or a network of another shape
+            print(f"{folder.name} holds no generator that fits")
+            continue
+        return own.eval()
     return None
 
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from course_utils import explore, load_pretrained
 from course_utils.authoring.running import tidy_outputs, to_html
 from course_utils.explorer import latent as ways
-from course_utils.explorer import window
+from course_utils.explorer import latest, panel, window
 from course_utils.explorer.generator import FrozenGenerator
 from course_utils.explorer.pictures import draw, draw_still, sweep, to_gif, to_png
 from course_utils.models import (
@@ -269,8 +269,8 @@ class Time:
 @pytest.fixture
 def stopped(monkeypatch) -> Time:
     clock = Time()
-    monkeypatch.setattr(window, "time", clock)
-    monkeypatch.setattr(window.asyncio, "get_running_loop", lambda: clock)
+    monkeypatch.setattr(latest, "time", clock)
+    monkeypatch.setattr(latest.asyncio, "get_running_loop", lambda: clock)
     return clock
 
 
@@ -279,19 +279,19 @@ def stopped(monkeypatch) -> Time:
 def test_the_last_position_wins_and_nothing_queues_up(moves) -> None:
     with pytest.MonkeyPatch.context() as patch:
         clock = Time()
-        patch.setattr(window, "time", clock)
-        patch.setattr(window.asyncio, "get_running_loop", lambda: clock)
+        patch.setattr(latest, "time", clock)
+        patch.setattr(latest.asyncio, "get_running_loop", lambda: clock)
         position, drawn = [0], []
 
         def work():
             clock.now += 1.0  # a drawing takes a second
             drawn.append(position[0])
 
-        latest = window.Latest(work)
+        draws = latest.Latest(work)
         for pause in moves:
             if pause is None:
                 position[0] += 1
-                latest.ask()
+                draws.ask()
                 assert len(clock.due) <= 1
             else:
                 clock.pass_by(pause)
@@ -381,7 +381,7 @@ def test_interpolation_goes_from_one_kept_picture_to_the_other(opened, way) -> N
     between = {"linear": ways.lerp, "spherical": ways.slerp}[way]
     torch.testing.assert_close(opened._path, between(a, b, t))
     torch.testing.assert_close(opened.latent, b)
-    picture, line = opened._strip.children
+    picture, line = opened.strip.children
     assert read(bytes(picture.value)).shape[1] > 5 * read(bytes(picture.value)).shape[0]
     assert "From 1 to 2" in line.value
 
@@ -390,21 +390,21 @@ def test_ends_of_an_interpolation_can_be_chosen(opened) -> None:
     for _ in range(3):
         opened.buttons["new"].click()
         opened.buttons["keep"].click()
-    assert (opened._from.value, opened._to.value) == (2, 3)
-    opened._from.value, opened._to.value = 3, 1
+    assert (opened.start.value, opened.end.value) == (2, 3)
+    opened.start.value, opened.end.value = 3, 1
     opened.buttons["linear"].click()
     torch.testing.assert_close(opened._path[0], opened.kept[2])
     torch.testing.assert_close(opened.latent, opened.kept[0])
 
 
 def test_the_row_of_kept_pictures_grows(opened) -> None:
-    assert opened._kept_row.layout.display == "none"
+    assert opened.kept_row.layout.display == "none"
     opened.buttons["keep"].click()
-    assert opened._kept_row.layout.display != "none"
+    assert opened.kept_row.layout.display != "none"
     widths = []
     for _ in range(3):
         opened.buttons["keep"].click()
-        widths.append(read(bytes(opened._kept_row.children[0].value)).shape[1])
+        widths.append(read(bytes(opened.kept_row.children[0].value)).shape[1])
     assert widths == sorted(set(widths))
     assert len(opened.kept) == 4
 
@@ -412,7 +412,7 @@ def test_the_row_of_kept_pictures_grows(opened) -> None:
 def test_nearest_real_images_are_those_of_the_metric(opened) -> None:
     opened._real[17] = opened._generator(opened.latent[None])[0]
     opened.buttons["nearest"].click()
-    picture, line = opened._strip.children
+    picture, line = opened.strip.children
     assert "at distances 0.0, " in line.value
     row = read(bytes(picture.value))
     first = row[2:58:2, 2:58:2]
@@ -441,7 +441,7 @@ def test_an_error_is_said_in_the_window_and_loses_nothing(opened, tmp_path) -> N
     assert torch.equal(opened.kept[0], before)
 
 
-@pytest.mark.parametrize("name", [*window.BUTTONS])
+@pytest.mark.parametrize("name", [*panel.BUTTONS])
 def test_every_button_says_what_it_does(opened, name) -> None:
     button = opened.buttons[name]
     assert button.description
@@ -467,8 +467,8 @@ def test_every_image_has_words(opened, part) -> None:
     opened.buttons["nearest"].click()
     image = {
         "the picture": opened.picture,
-        "kept": opened._kept_row.children[0],
-        "strip": opened._strip.children[0],
+        "kept": opened.kept_row.children[0],
+        "strip": opened.strip.children[0],
     }[part]
     assert len(image.tooltip) > 10
 
@@ -487,7 +487,7 @@ def test_the_bar_is_what_the_discriminator_believes(opened) -> None:
         with torch.no_grad():
             want = torch.sigmoid(D(opened._generator(opened.latent[None]))).item()
         assert opened.belief.value == pytest.approx(want, abs=1e-5)
-        assert opened._belief_text.value == f"{want:.0%}"
+        assert opened.belief_text.value == f"{want:.0%}"
         assert f"{want:.0%}" in opened.picture.tooltip
 
 
@@ -510,7 +510,7 @@ def test_scores_become_probabilities_once(build, as_probability, turn) -> None:
 def test_without_a_discriminator_there_is_no_bar() -> None:
     explorer = explore(build_generator(8))
     assert "D takes" not in explorer.picture.tooltip
-    assert explorer.belief not in list(walk_widgets(explorer._window))
+    assert explorer.belief not in list(walk_widgets(explorer.root))
 
 
 def walk_widgets(widget):
@@ -536,7 +536,7 @@ def bundle(opened, monkeypatch) -> nbformat.NotebookNode:
 
 def test_the_window_comes_with_a_still_grid(bundle, opened) -> None:
     assert list(bundle.data) == [VIEW, "image/png", "text/plain"]
-    assert bundle.data[VIEW]["model_id"] == opened._window.model_id
+    assert bundle.data[VIEW]["model_id"] == opened.root.model_id
     assert bundle.metadata["image/png"]["alt"] == bundle.data["text/plain"]
     assert "coordinate 8" in bundle.data["text/plain"]
     grid = read(base64.b64decode(bundle.data["image/png"]))

@@ -6,7 +6,9 @@ Read in this order:
 - `latent.py`    lines, arcs, walks and principal directions
 - `pictures.py`  pictures of latents: single ones, rows, GIFs, the still grid
 - `opinions.py`  what the classifier and a discriminator make of a picture
-- `window.py`    the widgets, wired to all of these
+- `latest.py`    a burst of requests that becomes a single one
+- `panel.py`     the widgets, and where they stand
+- `window.py`    what the widgets do: all of these, wired together
 - `share.py`     a generator as one HTML file; `page.html` is what it fills in
 """
 

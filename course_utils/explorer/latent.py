@@ -44,14 +44,14 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 
 
-def follow(stops: Tensor, frames: int, kind: str) -> Tensor:
-    """A path `(frames * (N - 1) + 1, dim)` through latents `(N, dim)`: arcs, or lines if uniform.
+def follow(stops: Tensor, frames: int) -> Tensor:
+    """A path `(frames * (N - 1) + 1, dim)` through latents `(N, dim)`, on arcs.
 
-    On arcs normal vectors keep their typical length; lines stay inside the cube of uniform ones.
+    For uniform noise, too, though arcs may leave its cube: lesson 6 measures that the length
+    matters more.
     """
-    between = slerp if kind == "normal" else lerp
     t = torch.arange(1, frames + 1) / frames
-    legs = [between(a, b, t) for a, b in pairwise(stops)]
+    legs = [slerp(a, b, t) for a, b in pairwise(stops)]
     return torch.cat([stops[:1], *legs])
 
 

@@ -1,109 +1,39 @@
-"""The window in which one walks: sliders and buttons beside the picture of a latent.
+"""The window in which one walks: what its sliders and buttons do.
 
-Nothing is computed here: `pictures.py` draws, `latent.py` finds the ways, `opinions.py` judges.
-The window only wires them to widgets. Those work in ipywidgets 7 (Colab) and 8 alike.
+Nothing is computed here: `pictures.py` draws, `latent.py` finds the ways, `opinions.py` judges,
+and the widgets themselves stand in `panel.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import functools
 import io
-import time
-from collections.abc import Callable, Iterator, Sequence
-from html import escape
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import ipywidgets as widgets
 import torch
 from torch import Tensor
-from traitlets import Unicode
 
 from ..checkpoints import write_atomically
 from ..data import ImageSet, sample_notice
 from ..metrics import nearest_neighbours
-from ..plots import D_COLOUR
 from ..settings import get_runs_folder
 from .generator import FrozenGenerator, need_latents
 from .latent import follow, lerp, principal_directions, slerp
+from .latest import Latest
 from .opinions import Critic, Reader
-from .pictures import SMALL, draw, draw_still, find_size, to_gif, to_png
+from .panel import SPACES, Panel, as_line
+from .pictures import draw, draw_still, find_size, to_gif
 
-COORDINATES, DIRECTIONS = "coordinates", "directions"
-SPACES = {COORDINATES: "single coordinates", DIRECTIONS: "principal directions"}
+COORDINATES, DIRECTIONS = SPACES
 COMMENT = 0.06  # seconds by which words and D's bar may be behind: a picture does not wait for them
 STEPS = 60  # of a slider, from end to end
 STOPS, LEG = 3, 12  # new places that a walk visits, and frames to each
 FRAMES, SHOWN = 25, 9  # of an interpolation, and how many of them the row holds
 NEAREST = 5
-
-BUTTONS = {
-    "new": ("New", "another random latent"),
-    "reset": ("Reset", "back to where this latent was before the sliders"),
-    "walk": ("Walk", "a path through random latents, to a new one"),
-    "keep": ("Keep", "put this picture into the row of those kept"),
-    "linear": ("Linear", "a straight path between two kept pictures"),
-    "spherical": ("Spherical", "a path on an arc between two kept pictures"),
-    "nearest": ("Nearest real", "the real images that are most like it, pixel by pixel"),
-    "png": ("Save PNG", "write this picture into a file"),
-    "gif": ("Save GIF", "write the last path into a file; a walk, if there was none"),
-}
-
-
-class DescribedImage(widgets.Image):
-    """An image with a name for screen readers, which changes with it.
-
-    `widgets.Image` has no alternative text. But every widget of ipywidgets 8 shows `tooltip` as
-    its `title`, which names an image just as well, if there is a `description` to look at.
-    """
-
-    description = Unicode("").tag(sync=True)
-    tooltip = Unicode("").tag(sync=True)
-
-
-class Latest:
-    """Does `work` soon after it is asked to, however often that is: requests never queue up.
-
-    What is asked while one is due is the same request. After each time it waits as long as that
-    took, so that half of the time is left to take in where the sliders are; and at least `rest`
-    seconds, for what may come a moment later.
-    """
-
-    def __init__(self, work: Callable[[], None], rest: float = 0.0) -> None:
-        self.work, self.rest = work, rest
-        self._due: asyncio.TimerHandle | None = None
-        self._free = 0.0  # when it may work again
-
-    def ask(self) -> None:
-        if self._due is not None:  # what is due will see the latest state
-            return
-        wait = max(self._free - time.perf_counter(), self.rest)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # a plain script: nobody could do it later
-            wait = 0.0
-        if wait > 0:
-            self._due = loop.call_later(wait, self._run)
-        else:
-            self._run()
-
-    def drop(self) -> None:
-        """What is due is not needed any more."""
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
-
-    def _run(self) -> None:
-        self._due = None
-        began = time.perf_counter()
-        try:
-            self.work()
-        finally:
-            now = time.perf_counter()
-            self._free = now + (now - began)
 
 
 def guarded(handler: Callable) -> Callable:
@@ -115,12 +45,12 @@ def guarded(handler: Callable) -> Callable:
             with contextlib.redirect_stdout(io.StringIO()):
                 handler(self, *arguments)
         except Exception as problem:
-            self._say(f"That did not work. {type(problem).__name__}: {problem}")
+            self.say(f"That did not work. {type(problem).__name__}: {problem}")
 
     return run
 
 
-class Explorer:
+class Explorer(Panel):
     """The window that `explore` opens. A notebook shows it where it is a cell's last value.
 
     Attributes:
@@ -142,6 +72,8 @@ class Explorer:
         self._generator, self._critic, self._real = generator, critic, real
         self._reader = Reader(generator.shape)
         self._count, self._side = min(n_sliders, generator.dim), side
+        size = find_size(generator.shape, side)
+        super().__init__(self._count, space, size, with_belief=critic is not None)
         self._seed, self._quiet = seed, False
         self._bases = {COORDINATES: torch.eye(self._count, generator.dim)}
         self._latent = self._start = self._draw_latent()
@@ -149,9 +81,18 @@ class Explorer:
         self.kept: list[Tensor] = []
         self._redraw = Latest(self._show_picture)
         self._comment = Latest(self._describe, rest=COMMENT)
-        self._build(space)
+        self._wire()
         self._change_space()
         self._show_picture()
+
+    def _wire(self) -> None:
+        for number, slider in enumerate(self.sliders):
+            slider.observe(functools.partial(self._slide, number), "value")
+        self.space.observe(self._choose_space, "value")
+        for name, button in self.buttons.items():
+            act = getattr(self, f"_{name}")
+            button.on_click(lambda _, act=act: act())
+        self.buttons["nearest"].disabled = self._reader.judge is None
 
     # --- what one may do from code ----------------------------------------------------------
 
@@ -170,7 +111,7 @@ class Explorer:
         """The window; where no kernel is alive, a still grid of what its sliders do."""
         from IPython.display import display
 
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._window.model_id}
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.root.model_id}
         still, words = draw_still(
             self._generator, self._latent, self._basis, self._names, self._reach
         )
@@ -206,7 +147,7 @@ class Explorer:
     def _change_space(self) -> None:
         """Let the sliders run along other directions, through the latent as it is."""
         if self.space.value not in self._bases:
-            self._say("Looking for the directions ...")
+            self.say("Looking for the directions ...")
             try:
                 self._bases[DIRECTIONS] = principal_directions(self._generator, self._count)
             except Exception:
@@ -220,7 +161,7 @@ class Explorer:
                 slider.value, slider.step = place, 2 * reach / STEPS
                 slider.max, slider.min = reach, -reach
                 slider.description = f"{name} {number}"
-        self._say(f"Sliders: {SPACES[self.space.value]}.")
+        self.say(f"Sliders: {SPACES[self.space.value]}.")
 
     @guarded
     def _slide(self, number: int, change: Any) -> None:
@@ -272,23 +213,19 @@ class Explorer:
     @guarded
     def _show_picture(self) -> None:
         picture = draw(self._generator, self._latent, self._side)
-        self._put(picture.png, "png")
+        self.put(picture.png, "png")
         self._image = picture.image
         self._comment.ask()
-
-    def _put(self, content: bytes, kind: str) -> None:
-        with self.picture.hold_sync():
-            self.picture.format, self.picture.value = kind, content
 
     @guarded
     def _describe(self) -> None:
         """Words and D's bar, for the image that is shown."""
         image = self._image
         words = self._reader.describe(image)
-        self.caption.value = _as_line(words)
+        self.caption.value = as_line(words)
         if self._critic is not None:
             belief = self._critic.believe(image[None]).item()
-            self.belief.value, self._belief_text.value = belief, f"{belief:.0%}"
+            self.belief.value, self.belief_text.value = belief, f"{belief:.0%}"
             words += f" D takes it for real with {belief:.0%}."
         self.picture.tooltip = words
 
@@ -298,7 +235,7 @@ class Explorer:
         self._path = path
         self._latent = path[-1]
         self._redraw.drop()
-        self._put(to_gif(images, self._side, loop=False), "gif")
+        self.put(to_gif(images, self._side, loop=False), "gif")
         self._follow_latent()
         self._image = images[-1]
         self._comment.ask()
@@ -310,20 +247,20 @@ class Explorer:
     def _new(self) -> None:
         self._start = self._draw_latent()
         self._go(self._start)
-        self._say("Another latent.")
+        self.say("Another latent.")
 
     @guarded
     def _reset(self) -> None:
         self._go(self._start)
-        self._say("Back at the start.")
+        self.say("Back at the start.")
 
     @guarded
     def _walk(self) -> None:
         stops = torch.stack([self._latent, *(self._draw_latent() for _ in range(STOPS))])
-        path = follow(stops, LEG, self._generator.kind)
+        path = follow(stops, LEG)
         self._play(path)
         self._start = self._latent
-        self._say(f"A walk of {len(path)} pictures.")
+        self.say(f"A walk of {len(path)} pictures.")
 
     @guarded
     def _keep(self) -> None:
@@ -331,14 +268,12 @@ class Explorer:
         images = self._generator(torch.stack(self.kept))
         count = len(self.kept)
         numbers = list(range(1, count + 1))
-        self._show_row(
-            self._kept_row, images, "Kept, from the left: " + ", ".join(map(str, numbers))
-        )
-        for end, place in ((self._from, count - 1), (self._to, count)):
+        self.show_row(self.kept_row, images, "Kept, from the left: " + ", ".join(map(str, numbers)))
+        for end, place in ((self.start, count - 1), (self.end, count)):
             end.options, end.value = numbers, max(1, place)
         for name in ("linear", "spherical"):
             self.buttons[name].disabled = count < 2
-        self._say(f"Kept as number {count}.")
+        self.say(f"Kept as number {count}.")
 
     @guarded
     def _linear(self) -> None:
@@ -349,7 +284,7 @@ class Explorer:
         self._interpolate(slerp, "arc")
 
     def _interpolate(self, between: Callable[..., Tensor], name: str) -> None:
-        ends = self._from.value, self._to.value
+        ends = self.start.value, self.end.value
         a, b = (self.kept[end - 1] for end in ends)
         path = between(a, b, torch.linspace(0, 1, FRAMES))
         images = self._play(path)
@@ -359,20 +294,20 @@ class Explorer:
             f"From {ends[0]} to {ends[1]}, {name}: the latent's length goes from "
             f"{lengths[0]:.1f} over {lengths[FRAMES // 2]:.1f} to {lengths[-1]:.1f}."
         )
-        self._show_row(self._strip, images[shown], words)
-        self._say("Its pictures are in the last row.")
+        self.show_row(self.strip, images[shown], words)
+        self.say("Its pictures are in the last row.")
 
     @guarded
     def _nearest(self) -> None:
-        self._say("Looking through the real images ...")
+        self.say("Looking through the real images ...")
         image = self._generator(self._latent[None])
         found = nearest_neighbours(image, self._real, k=NEAREST)
         distances = ", ".join(f"{distance:.1f}" for distance in found.distance[0])
         words = f"The {NEAREST} nearest real images, at distances {distances}; 0 would be a copy."
         if self._real is None and sample_notice():
             words += f" ({sample_notice()})"
-        self._show_row(self._strip, found.images[0], words)
-        self._say("They are in the last row.")
+        self.show_row(self.strip, found.images[0], words)
+        self.say("They are in the last row.")
 
     @guarded
     def _png(self) -> None:
@@ -389,110 +324,7 @@ class Explorer:
         folder.mkdir(parents=True, exist_ok=True)
         path = _find_free(folder, name, kind)
         write_atomically(path, content)
-        self._say(f"Saved as {path} ({len(content) / 1000:.0f} kB).")
-
-    def _say(self, text: str) -> None:
-        self.status.value = _as_line(text)
-
-    def _show_row(self, row: widgets.VBox, images: Tensor, words: str) -> None:
-        """Put small pictures and their words into a row that was empty, or held others."""
-        picture, line = row.children
-        picture.value, picture.tooltip = to_png(images, SMALL), words
-        line.value = _as_line(words)
-        row.layout.display = ""
-
-    # --- the widgets ------------------------------------------------------------------------
-
-    def _build(self, space: str) -> None:
-        self.sliders = [
-            widgets.FloatSlider(
-                readout_format=".2f",
-                style={"description_width": "7em"},
-                layout={"width": "27em"},
-            )
-            for _ in range(self._count)
-        ]
-        for number, slider in enumerate(self.sliders):
-            slider.observe(functools.partial(self._slide, number), "value")
-        self.space = widgets.ToggleButtons(
-            options=[(words, name) for name, words in SPACES.items()],
-            value=space,
-            style={"button_width": "13em"},
-        )
-        self.space.observe(self._choose_space, "value")
-        self.buttons = {name: self._make_button(name) for name in BUTTONS}
-        for name in ("linear", "spherical"):
-            self.buttons[name].disabled = True
-        self.buttons["nearest"].disabled = self._reader.judge is None
-        self._from, self._to = (
-            widgets.Dropdown(
-                description=word, layout={"width": "7em"}, style={"description_width": "2.5em"}
-            )
-            for word in ("from", "to")
-        )
-        width, height = find_size(self._generator.shape, self._side)
-        self.picture = DescribedImage(layout={"width": f"{width}px", "height": f"{height}px"})
-        self.caption, self.status = widgets.HTML(), widgets.HTML()
-        self.belief = widgets.FloatProgress(
-            min=0,
-            max=1,
-            description="D: real",
-            style={"bar_color": D_COLOUR, "description_width": "4em"},
-            layout={"width": "17em"},
-        )
-        self._belief_text = widgets.Label()
-        self._kept_row, self._strip = (
-            widgets.VBox(
-                [DescribedImage(layout={"align_self": "flex-start"}), widgets.HTML()],
-                layout={"display": "none"},
-            )
-            for _ in range(2)
-        )
-        self._window = self._arrange()
-        for widget, name in [
-            (self._window, "gan-explorer"),
-            (self.picture, "gan-picture"),
-            (self._kept_row, "gan-kept"),
-            (self._strip, "gan-strip"),
-            (self.caption, "gan-caption"),
-            (self.status, "gan-status"),
-        ]:
-            widget.add_class(name)
-
-    def _make_button(self, name: str) -> widgets.Button:
-        word, tip = BUTTONS[name]
-        button = widgets.Button(description=word, tooltip=tip, layout={"width": "auto"})
-        act = getattr(self, f"_{name}")
-        button.on_click(lambda _: act())
-        return button
-
-    def _arrange(self) -> widgets.VBox:
-        """Sliders left and the picture right; on a narrow screen one under the other."""
-        wrap = {"flex_flow": "row wrap"}
-        beside = [self.picture, self.caption]
-        if self._critic is not None:
-            beside.append(widgets.HBox([self.belief, self._belief_text]))
-        rows: Sequence[Sequence[widgets.Widget]] = (
-            [self.buttons[name] for name in ("new", "reset", "walk", "keep", "nearest")],
-            [self._from, self._to, self.buttons["linear"], self.buttons["spherical"]],
-            [self.buttons["png"], self.buttons["gif"]],
-        )
-        # As wide as the picture, so that the words below it break their lines.
-        right = widgets.VBox(beside, layout={"width": f"max({self.picture.layout.width}, 21em)"})
-        left = [self.space, *self.sliders, *(widgets.HBox(row, layout=wrap) for row in rows)]
-        return widgets.VBox(
-            [
-                widgets.HBox([widgets.VBox(left), right], layout=wrap),
-                self.status,
-                self._kept_row,
-                self._strip,
-            ]
-        )
-
-
-def _as_line(text: str) -> str:
-    """A line that screen readers read out when it changes."""
-    return f'<span role="status">{escape(text)}</span>'
+        self.say(f"Saved as {path} ({len(content) / 1000:.0f} kB).")
 
 
 def _find_free(folder: Path, name: str, kind: str) -> Path:
