@@ -340,7 +340,7 @@ for name, steps in {"coordinates": torch.eye(64)[:6], "directions": directions}.
     print(f"six {name}: pixels change by {torch.stack(changes).mean():.3f}")
 
 # %% [markdown]
-# A step of the same length changes several times as much. Beside each other, coordinates above and directions below. **What
+# A step of the same length changes nearly three times as much. Beside each other, coordinates above and directions below. **What
 # to expect:** changes of the digit, and some rows in which one digit tilts or widens.
 
 
