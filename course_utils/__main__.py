@@ -1,6 +1,6 @@
 """The command line: `python -m course_utils COMMAND`.
 
-Commands: doctor, run, train, bench, lessons, classifiers, verdicts, results.
+Commands: doctor, run, train, bench, lessons, classifiers, verdicts, results, extra-data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from . import doctor
 
         return 0 if doctor.examine() else 1
-    if options.command in ("train", "bench", "classifiers", "verdicts", "results"):
+    if options.command in ("train", "bench", "classifiers", "verdicts", "results", "extra-data"):
         try:
             return _work(options)
         except ValueError as problem:
@@ -58,6 +58,10 @@ def _work(options: argparse.Namespace) -> int:
 
         for name in options.names or classifiers.PLANS:
             print(classifiers.train_classifier(name, options.out or classifiers.FOLDER))
+    elif options.command == "extra-data":
+        from . import extra_data
+
+        extra_data.measure_extra_data(seeds=range(options.seeds))
     elif options.command == "results":
         from . import results
 
@@ -135,6 +139,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     results.add_argument("--seeds", type=int, default=3, help="from how many seeds")
     results.add_argument("--profile", choices=("cpu", "gpu"), help="by default the machine's own")
     results.add_argument("--runs", default="runs/results", help="the folder for the runs")
+    extra = commands.add_parser(
+        "extra-data", help="for authors: what samples add to few digits; docs/extra_data.md"
+    )
+    extra.add_argument("--seeds", type=int, default=4, help="from how many seeds")
     return parser.parse_args(arguments)
 
 

@@ -25,7 +25,7 @@ from .diagnosis import Verdict, diagnose
 from .metrics import Reference, class_coverage, get_reference
 from .metrics.distances import frechet_distance
 from .metrics.features import BATCH, CLASSES, SHAPES, Features, choose_judge, look
-from .models import sample_noise, unflatten_digits
+from .models import complete_latents, sample_noise, unflatten_digits
 from .plots import (
     CROSS_ENTROPY_DRAW,
     FAKE,
@@ -148,7 +148,7 @@ class LiveDashboard:
             return None
         drawn = torch.Generator(game.device).manual_seed(0)
         noise = sample_noise(self.samples, game.noise_size, game.noise, game.device, drawn)
-        noise = noise.to(next(game.G.parameters()).dtype)
+        noise = complete_latents(noise, game.classes).to(next(game.G.parameters()).dtype)
         parts = [game.sample(part) for part in noise.split(BATCH)]
         images = unflatten_digits(torch.cat(parts))
         return look(images, choose_judge(images))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .recipes import JUDGED, describe_quality, get_recipe, judge_recipe
+from .recipes import JUDGED, Recipe, describe_quality, get_recipe, judge_recipe
 from .settings import fork_random, get_device
 from .shipped import FOLDER, fill, pack, read_facts, read_part, write_shipped
 from .training import AdversarialStep
@@ -22,6 +22,7 @@ SHIPPED = {  # the recipes whose networks are shipped, and which of them
     "mlp_logits": ("G",),
     "dcgan_rotated": ("G", "D"),
     "dcgan_strided": ("G", "D"),
+    "cgan": ("G", "D"),
     "cifar10_better": ("G", "D"),
 }
 PARTS = ("G", "D")
@@ -32,7 +33,7 @@ def load_pretrained(name: str, part: str = "G") -> nn.Module:
 
     G is the averaged generator where its recipe keeps one. `network.facts` says how it was
     trained and how good it is; `G.noise_size` and `G.noise` ("normal" or "uniform") what to feed
-    it with. It needs no network connection.
+    it with, and `G.classes` how many labels stand behind the noise. It needs no network connection.
 
     Args:
         name: "mlp_logits", "dcgan_rotated", "dcgan_strided" or "cifar10_better", the recipes of
@@ -67,6 +68,7 @@ def read_pretrained(name: str, part: str, folder: Path) -> nn.Module:
     network.facts = facts
     if part == "G":  # what it wants to be fed
         network.noise_size, network.noise = recipe.noise_size, recipe.noise
+        network.classes = recipe.classes
     return network
 
 
@@ -83,7 +85,7 @@ def write_pretrained(
     parts = {part: pack(trained[part]) for part in SHIPPED[name]}
     with fork_random():
         G = fill(recipe.build_G(recipe.noise_size), parts["G"])
-    report = judge_recipe(recipe, _Sampler(G, recipe.noise_size, recipe.noise), JUDGED["cpu"])
+    report = judge_recipe(recipe, _Sampler(G, recipe), JUDGED["cpu"])
     measured = describe_quality(report) | {"samples": JUDGED["cpu"]}
     return write_shipped(f"gan_{name}", folder, parts, facts | measured)
 
@@ -91,9 +93,12 @@ def write_pretrained(
 class _Sampler:
     """What `judge_recipe` needs of a step, for a generator alone."""
 
-    def __init__(self, G: nn.Module, noise_size: int, noise: str) -> None:
+    def __init__(self, G: nn.Module, recipe: Recipe) -> None:
         self.device = get_device()
-        self.G, self.noise_size, self.noise = G.to(self.device), noise_size, noise
+        self.G = G.to(self.device)
+        self.noise_size, self.noise, self.classes = (
+            recipe.noise_size, recipe.noise, recipe.classes
+        )  # fmt: skip
 
     @torch.no_grad()
     def sample(self, noise: torch.Tensor) -> torch.Tensor:

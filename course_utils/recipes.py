@@ -31,8 +31,11 @@ from .losses import (
 from .metrics import Reference, Report, get_reference, judge_samples
 from .metrics.features import choose_judge
 from .models import (
+    CLASSES,
+    ProjectionDiscriminator,
     build_cifar10_discriminator,
     build_cifar10_generator,
+    build_conditional_generator,
     build_dc_classifier,
     build_dc_generator,
     build_deep_discriminator,
@@ -44,11 +47,12 @@ from .models import (
     build_sigmoid_discriminator,
     build_strided_discriminator,
     build_strided_generator,
+    complete_latents,
     initialize_weights,
     sample_noise,
 )
 from .settings import PROFILES, fork_random, get_device, get_profile, set_seed
-from .training import AdversarialStep, History, Progress, train
+from .training import AdversarialStep, ConditionalStep, History, Progress, train
 from .training.step import Penalty
 from .validation import need_choice, need_count
 
@@ -69,6 +73,7 @@ class Recipe:
     and fakes alike: samples stay as the images are. `penalty` is added to D's loss, `schedule`
     gives the learning rate's factor by the share of the training that is done. `ema` is how
     slowly the average of G forgets, from which samples then come; None keeps no average.
+    `classes` is how many labels both networks are told, or 0: then it is a game without labels.
     `precision` is "auto" where bf16 was measured to do no harm (docs/results.md), else "fp32".
     """
 
@@ -84,6 +89,7 @@ class Recipe:
     betas: tuple[float, float] = (0.5, 0.999)
     noise_size: int = 96
     noise: str = "uniform"
+    classes: int = 0
     as_probability: Callable[[Tensor], Tensor] | None = torch.sigmoid
     prepare: Callable[[nn.Module], None] | None = None
     augment: Augment | None = None
@@ -101,7 +107,8 @@ class Recipe:
             D.apply(self.prepare)
             G.apply(self.prepare)
         solvers = [get_optimizer(network, self.lr, self.betas) for network in (D, G)]
-        step = AdversarialStep(
+        kind = ConditionalStep if self.classes else AdversarialStep
+        step = kind(
             D, G, *solvers, self.discriminator_loss, self.generator_loss,
             noise_size=self.noise_size, noise=self.noise, as_probability=self.as_probability,
             augment=self.augment_both, penalty=self.penalty,
@@ -242,6 +249,13 @@ RECIPES = {
         **_STRIDED,
         **_LOGITS,
     ),
+    "cgan": Recipe(
+        "the strided pair, told which digit: labels in G's latent, a projection in D",
+        epochs=(12, 60),
+        classes=CLASSES,
+        **_STRIDED | {"build_D": ProjectionDiscriminator, "build_G": build_conditional_generator},
+        **_LOGITS,
+    ),
     "cifar10_dcgan": Recipe(  # the classic script: a sigmoid, nn.BCELoss, batches of 32
         "CIFAR-10: convolutions with batch norm and dropout; D ends in a sigmoid, nn.BCELoss",
         build_D=build_cifar10_discriminator,
@@ -346,7 +360,7 @@ def describe_quality(report: Report | str) -> dict[str, Any]:
 def draw_samples(step: AdversarialStep, count: int) -> Tensor:
     """`count` samples from noise that is always the same, on the CPU."""
     with fork_random(seed=0):
-        noise = sample_noise(count, step.noise_size, step.noise)
+        noise = complete_latents(sample_noise(count, step.noise_size, step.noise), step.classes)
     return torch.cat([step.sample(part.to(step.device)) for part in noise.split(PART)])
 
 

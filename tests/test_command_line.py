@@ -144,7 +144,7 @@ def test_results_are_measured_as_asked(monkeypatch, arguments, names, options) -
     "arguments, said",
     [
         (["dcgam"], f"names: expected one of {', '.join(sorted(list_names()))}; got 'dcgam'"),
-        (["cifar10_dcgan+salt"], "names: expected one of cifar10_better, cifar10_dcgan, "),
+        (["cifar10_dcgan+salt"], "names: expected one of cgan, cifar10_better, cifar10_dcgan, "),
         (["--seeds", "0"], "seeds: expected at least 1"),
     ],
 )

@@ -17,7 +17,10 @@ FLOORS = {
     2: ("checkpoints", "metrics", "plots"),
     3: ("animation", "checks", "diagnosis", "training"),
     4: ("dashboard", "exercises", "explorer", "gallery", "pretrained", "recipes"),
-    5: ("__main__", "authoring", "bench", "classifiers", "doctor", "results", "verdicts"),
+    5: (
+        *("__main__", "authoring", "bench", "classifiers"),
+        *("doctor", "extra_data", "results", "verdicts"),
+    ),
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 HALL = "__init__"  # course_utils/__init__.py: it hands on the names of floors 0 to 4
@@ -28,6 +31,7 @@ NEIGHBOURS = {
     ("__main__", "bench"),
     ("__main__", "classifiers"),
     ("__main__", "doctor"),
+    ("__main__", "extra_data"),
     ("__main__", "results"),
     ("__main__", "verdicts"),
     ("diagnosis", "training"),

@@ -86,7 +86,7 @@ def test_bad_ends_are_named(call, error, name, got) -> None:
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
 def test_a_walk_visits_its_stops_and_keeps_their_length(kind) -> None:
     stops = FrozenGenerator(build_generator(20), noise=kind).draw(4, seed=0)
-    path = follow(stops, 6)
+    path = follow(stops, 6, 20)
     assert path.shape == (19, 20)
     torch.testing.assert_close(path[::6], stops, rtol=1e-4, atol=1e-4)
     assert path.norm(dim=1).min() > 0.9 * stops.norm(dim=1).min()

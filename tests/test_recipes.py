@@ -21,7 +21,7 @@ from course_utils.data import load_cifar10, load_mnist, random_colour, random_ro
 from course_utils.losses import linear_decay
 from course_utils.models import initialize_weights
 from course_utils.recipes import JUDGED, RECIPES, Recipe, get_recipe, save_grids, train_recipe
-from course_utils.training import History
+from course_utils.training import AdversarialStep, ConditionalStep, History
 
 pytestmark = pytest.mark.filterwarnings("ignore:the Fréchet distance of")
 
@@ -67,6 +67,12 @@ def test_each_recipe_takes_a_step(name):
     assert recipe.load is load and images.shape[1:] == shape
 
 
+def test_which_recipes_are_told_labels():
+    assert {name: r.classes for name, r in RECIPES.items() if r.classes} == {"cgan": 10}
+    assert type(get_recipe("cgan").build(limit=256)[0]) is ConditionalStep
+    assert type(get_recipe("dcgan_strided").build(limit=256)[0]) is AdversarialStep
+
+
 def test_which_recipes_are_trained_on_colours():
     assert [name for name, recipe in RECIPES.items() if recipe.data == "CIFAR-10"] == [
         "cifar10_dcgan",
@@ -93,6 +99,7 @@ LR_OF_BETTER = get_recipe("cifar10_better").lr  # found by trying; the bench has
         ("dcgan_ls", PLAIN),
         ("dcgan_rotated", (64, 2e-4, (0.5, 0.99), 64, "normal", "turned")),
         ("dcgan_strided", (64, 1e-3, (0.5, 0.999), 64, "normal", None)),
+        ("cgan", (64, 1e-3, (0.5, 0.999), 64, "normal", None)),
         ("cifar10_dcgan", (32, 2e-4, (0.5, 0.999), 100, "normal", None)),
         ("cifar10_better", (64, LR_OF_BETTER, (0.0, 0.99), 128, "normal", None)),
     ],
@@ -114,7 +121,7 @@ def test_the_settings_that_were_asked_for(name, expected):
 def test_every_recipe_is_in_the_table_above():
     assert list(RECIPES) == [
         *("mlp_sigmoid", "mlp_relu", "mlp_logits", "mlp_ls"),
-        *("dcgan", "dcgan_ls", "dcgan_rotated", "dcgan_strided"),
+        *("dcgan", "dcgan_ls", "dcgan_rotated", "dcgan_strided", "cgan"),
         *("cifar10_dcgan", "cifar10_better"),
     ]
 
@@ -242,7 +249,7 @@ def test_each_image_of_the_rotated_recipe_is_turned_by_its_own_angle():
     assert abs(angles.mean()) < 5 * 20 / 3**0.5 / 20  # five standard errors
 
 
-AVERAGED = {"mlp_logits", "mlp_ls", "dcgan_rotated", "dcgan_strided", "cifar10_better"}
+AVERAGED = {"mlp_logits", "mlp_ls", "dcgan_rotated", "dcgan_strided", "cgan", "cifar10_better"}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -461,6 +468,8 @@ def test_samples_come_from_noise_that_is_always_the_same():
     asked: list[Tensor] = []
 
     class Echo(SimpleNamespace):
+        classes = 0
+
         def sample(self, noise):
             asked.append(noise)
             return noise

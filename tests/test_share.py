@@ -722,7 +722,7 @@ def test_a_folder_of_that_name(path):
 
 
 def test_the_arguments():
-    expected = (
-        "generator, path='my_gan.html', noise_dim=None, *, noise=None, title=None, n_sliders=8"
+    assert read_arguments(share) == (
+        "generator, path='my_gan.html', noise_dim=None, *, noise=None, classes=None, title=None, "
+        "n_sliders=8"
     )
-    assert read_arguments(share) == expected

@@ -7,8 +7,7 @@ line by line (`make check` compares).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,9 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..checks import WrongAnswer, expect_close, expect_number, expect_tensor
+from .asking import NEW_TENSOR, Slips, ask_and_keep, explained
 from .exercise import Exercise
-
-Slips = list[tuple[Any, str]]  # what a common mistake leads to, and the hint that mends it
 
 # 06.1 -----------------------------------------------------------------------------------------
 
@@ -47,13 +45,13 @@ def ask_sweep(answer: Any) -> None:
             (dim,): "a latent for each value, not for the last alone",
         }
         expand = "expand makes no copies: z.repeat(len(values), 1), or expand(...).clone()"
-        with _explained(
+        with explained(
             ("memory location", "rows of their own", "one row, seen several times", expand),
             ("expanded size", "as many rows as values", "another number", column),
             ("shape mismatch", "as many rows as values", "another number", column),
         ):
             keep = "change a copy: z.repeat(...) makes some, and so does z.clone()"
-            got = _ask_and_keep(answer, keep, z=z, index=index, values=values)
+            got = ask_and_keep(answer, keep, z=z, index=index, values=values)
         expect_tensor(got, (count, dim), copies, shapes)
         hint = "each row is z, but for coordinate `index`, which is one of the values"
         slips = _spoiled_sweeps(z, index, values)
@@ -176,7 +174,7 @@ def _expect_path(
     answer: Any, a: Tensor, b: Tensor, t: Tensor, want: Tensor, hint: str, slips: Slips
 ) -> None:
     """`answer` leads from `a` to `b`, a row for each `t`, and leaves all three as they are."""
-    got = _ask_and_keep(answer, _NEW_TENSOR, a=a, b=b, t=t)
+    got = ask_and_keep(answer, NEW_TENSOR, a=a, b=b, t=t)
     count, dim = len(t), len(a)
     column = "a row for each t: t[:, None] makes it a column"
     shapes = {
@@ -310,7 +308,7 @@ def ask_principal_directions(answer: Any) -> None:
         (*_activate(40, 4, 5, seed=4), 1),
     ):
         given = {"latents": latents, "activations": activations, "count": count}
-        got = _ask_and_keep(answer, _NEW_TENSOR, **given)
+        got = ask_and_keep(answer, NEW_TENSOR, **given)
         want = principal_directions(latents, activations, count)
         _expect_direction_shape(got, latents, activations, count)
         if got.is_complex():
@@ -431,7 +429,7 @@ def ask_attribute_direction(answer: Any) -> None:
     for number, dim in ((37, 4), (20, 3)):
         latents = torch.randn(number, dim) + 0.5
         scores = (0.1 + 0.8 * torch.linspace(0, 1, number) ** 2)[torch.randperm(number)]
-        got = _ask_and_keep(answer, _NEW_TENSOR, latents=latents, scores=scores)
+        got = ask_and_keep(answer, NEW_TENSOR, latents=latents, scores=scores)
         tenth, over = number // 10, "the mean over the latents: dim=0"
         shapes = {
             (): f"{over}, of the latents themselves",
@@ -565,7 +563,7 @@ def _ask_search(
 ) -> tuple[Tensor, int]:
     """The latent that `answer` finds, and how often it asked G; neither G nor z may change."""
     weights = [weight.clone() for weight in G.parameters()]
-    with _explained(
+    with explained(
         (
             "does not require grad",
             "a loss that leads back to z",
@@ -587,7 +585,7 @@ def _ask_search(
         ("iterable of Tensors", "a list for the solver", "a tensor", "Adam([z], lr=lr)"),
     ):
         keep = "search with a copy: z.clone().requires_grad_(); detach() alone makes none"
-        got = _ask_and_keep(answer, keep, G=G, target=target, z=z, steps=steps, lr=LR)
+        got = ask_and_keep(answer, keep, G=G, target=target, z=z, steps=steps, lr=LR)
     calls = G.calls
     if not all(map(torch.equal, G.parameters(), weights)):
         raise WrongAnswer(
@@ -668,7 +666,7 @@ def ask_belief_along(answer: Any) -> None:
             weight.copy_(torch.randn(weight.shape, generator=generator))
     longer = torch.randn(5, 6, generator=generator)
     for path in (longer, longer[:1]):
-        got = _ask_and_keep(answer, _NEW_TENSOR, G=G, D=D, path=path)
+        got = ask_and_keep(answer, NEW_TENSOR, G=G, D=D, path=path)
         count = len(path)
         row = "a plain row: flatten() makes (count,) of (count, 1)"
         shapes = {
@@ -765,35 +763,6 @@ def _expect_whole(got: Any, want: int, hint: str, slips: Slips) -> None:
     if isinstance(got, float) or (isinstance(got, Tensor) and got.is_floating_point()):
         whole = "characters are counted: an int, as math.ceil and // give it"
         raise WrongAnswer(f"the whole number {want}", "a float", whole)
-
-
-# What several checks share --------------------------------------------------------------------
-
-_NEW_TENSOR = "make a new tensor: no +=, no x[...] = ..., no method that ends with _"
-
-
-def _ask_and_keep(answer: Any, hint: str, **given: Any) -> Any:
-    """What `answer` makes of what is given, by position; its tensors must stay as they are."""
-    tensors = {name: value for name, value in given.items() if isinstance(value, Tensor)}
-    copies = {name: value.clone() for name, value in tensors.items()}
-    got = answer(*(given | copies).values())
-    for name, value in tensors.items():
-        if not torch.equal(copies[name], value):
-            raise WrongAnswer(f"{name} unchanged", "other values", hint)
-    return got
-
-
-@contextmanager
-def _explained(*known: tuple[str, str, str, str]) -> Iterator[None]:
-    """Inside, errors of PyTorch get a hint: a part of what it says, then a wrong answer's words."""
-    try:
-        yield
-    except (RuntimeError, TypeError, ValueError) as problem:
-        text = str(problem)
-        for part, expected, came, hint in known:
-            if part in text:
-                raise WrongAnswer(expected, came, hint) from problem
-        raise
 
 
 EXERCISES = [

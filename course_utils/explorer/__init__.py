@@ -42,6 +42,7 @@ def explore(
     *,
     space: str = "coordinates",
     noise: str | None = None,
+    classes: int | None = None,
     real: ImageSet | Tensor | None = None,
     as_probability: Callable[[Tensor], Tensor] | None = torch.sigmoid,
     seed: int = 0,
@@ -55,12 +56,14 @@ def explore(
     Args:
         generator: a network that turns latents `(N, noise_dim)` into images `(N, 1 or 3, H, W)`,
             or digits `(N, 784)`, in [-1, 1].
-        noise_dim: the size of a latent; read off the generator if not given.
+        noise_dim: the size of a latent, without a label; read off the generator if not given.
         n_sliders: how many; there are fewer where a latent has fewer coordinates.
         discriminator: if given, a bar shows what it thinks of the picture.
         space: "coordinates" or "directions", what the sliders begin with; a switch changes it.
         noise: "uniform" or "normal", what the generator was trained with; if not given, what a
             shipped generator says of itself, else "uniform".
+        classes: how many labels stand behind the noise, one-hot; if not given, what a shipped
+            generator says of itself, else 0. A row of buttons then chooses among them.
         real: the images that "Nearest real" searches; the training images of MNIST or CIFAR-10 if
             not given.
         as_probability: what turns D's score into a probability; `None` where it is no logit. A D
@@ -79,7 +82,7 @@ def explore(
     need_choice(space, "space", ("coordinates", "directions"))
     need_count(seed, "seed", minimum=0)
     need_count(side, "side")
-    frozen = FrozenGenerator(generator, noise_dim, noise)
+    frozen = FrozenGenerator(generator, noise_dim, noise, classes)
     critic = None if discriminator is None else Critic(discriminator, frozen, as_probability)
     from .window import Explorer  # only here are widgets needed
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..models import Latent, sample_noise, unflatten_digits
+from ..models import Latent, complete_latents, join_labels, sample_noise, unflatten_digits
 from ..validation import need_choice, need_count, need_images, need_module, need_tensor
 
 KINDS = {"normal": 1.0, "uniform": 1 / math.sqrt(3)}  # the deviation of one coordinate
@@ -24,18 +24,26 @@ class FrozenGenerator:
 
     Attributes:
         network: the copy.
-        dim: the size of a latent vector.
+        dim: the size of a latent vector; `noise_dim` of it are noise, and behind that stands a
+            label, one-hot, where `classes` is not 0.
         kind: "normal" or "uniform", the noise it was trained with.
         layout: the shape of an image as the network gives it, and as its discriminator takes it.
         shape: the same as (C, H, W).
     """
 
     def __init__(
-        self, generator: nn.Module, noise_dim: int | None = None, noise: str | None = None
+        self,
+        generator: nn.Module,
+        noise_dim: int | None = None,
+        noise: str | None = None,
+        classes: int | None = None,
     ) -> None:
         need_module(generator, "generator")
         self.network = copy.deepcopy(generator).cpu().float().eval().requires_grad_(False)
-        self.dim = _find_dim(generator, noise_dim)
+        told = getattr(generator, "classes", 0) if classes is None else classes
+        self.classes = need_count(told, "classes", minimum=0)
+        self.noise_dim = _find_dim(generator, noise_dim, self.classes)
+        self.dim = self.noise_dim + self.classes
         self.kind = need_choice(noise or _find_kind(generator), "noise", KINDS)
         self.layout = self._try_it()
         self.shape = tuple(unflatten_digits(torch.empty(1, *self.layout)).shape[1:])
@@ -45,9 +53,22 @@ class FrozenGenerator:
         return unflatten_digits(self.network(latents))
 
     def draw(self, count: int, seed: int) -> Tensor:
-        """Latent vectors `(count, dim)`, always the same for a seed; no random state moves."""
+        """Latent vectors `(count, dim)`, always the same for a seed; no random state moves.
+
+        Where there are labels, each comes in turn.
+        """
         source = torch.Generator().manual_seed(seed)
-        return sample_noise(count, self.dim, self.kind, generator=source).float()
+        noise = sample_noise(count, self.noise_dim, self.kind, generator=source).float()
+        return complete_latents(noise, self.classes)
+
+    def relabel(self, latent: Tensor, label: int) -> Tensor:
+        """The latent `(dim,)` with another label behind its noise."""
+        noise = latent[None, : self.noise_dim]
+        return join_labels(noise, torch.tensor([label]), self.classes)[0]
+
+    def read_label(self, latent: Tensor) -> int:
+        """The label of a latent `(dim,)`; of a mixture, the strongest."""
+        return int(latent[self.noise_dim :].argmax())
 
     @property
     def deviation(self) -> float:
@@ -83,8 +104,8 @@ def _find_kind(generator: nn.Module) -> str:
     return told if isinstance(told, str) else "uniform"
 
 
-def _find_dim(generator: nn.Module, noise_dim: Any) -> int:
-    """The size of a latent vector: as given, as the generator says, or as its first layer does."""
+def _find_dim(generator: nn.Module, noise_dim: Any, classes: int) -> int:
+    """The size of the noise: as given, as the generator says, or as its first layer does."""
     if noise_dim is not None:
         return need_count(noise_dim, "noise_dim")
     told = getattr(generator, "noise_size", None)
@@ -92,11 +113,11 @@ def _find_dim(generator: nn.Module, noise_dim: Any) -> int:
         return told
     for layer in generator.modules():
         if isinstance(layer, Latent):
-            return layer.dim
+            return layer.dim - classes
         if isinstance(layer, nn.Linear):
-            return layer.in_features
+            return layer.in_features - classes
         if isinstance(layer, nn.ConvTranspose2d):
-            return layer.in_channels
+            return layer.in_channels - classes
     raise ValueError(
         "noise_dim: expected the size of the latent vectors, as the generator does not tell it; "
         "got None"

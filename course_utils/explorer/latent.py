@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..settings import fork_random
 from ..validation import need_count, need_tensor
@@ -44,14 +46,26 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 
 
-def follow(stops: Tensor, frames: int) -> Tensor:
+def travel(
+    between: Callable[[Tensor, Tensor, Tensor], Tensor],
+    a: Tensor,
+    b: Tensor,
+    t: Tensor,
+    noise_dim: int,
+) -> Tensor:
+    """`lerp` or `slerp` of the noise; a label behind it goes over on a line."""
+    noise = between(a[:noise_dim], b[:noise_dim], t)
+    return torch.cat([noise, lerp(a[noise_dim:], b[noise_dim:], t)], dim=1)
+
+
+def follow(stops: Tensor, frames: int, noise_dim: int) -> Tensor:
     """A path `(frames * (N - 1) + 1, dim)` through latents `(N, dim)`, on arcs.
 
     For uniform noise, too, though arcs may leave its cube: lesson 6 measures that the length
     matters more.
     """
     t = torch.arange(1, frames + 1) / frames
-    legs = [slerp(a, b, t) for a, b in pairwise(stops)]
+    legs = [travel(slerp, a, b, t, noise_dim) for a, b in pairwise(stops)]
     return torch.cat([stops[:1], *legs])
 
 
@@ -63,27 +77,33 @@ def principal_directions(
     Principal components of the generator's first activations over many latents, carried back to
     latent space by regression; then made orthogonal, so that each has a coordinate of its own.
     The first activations are the output of the first activation function, or of the first layer
-    with weights where there is none. Source: Härkönen et al. 2020 (GANSpace, arXiv 2004.02546),
-    section 2.2.
+    with weights where there is none. What a label does is left out: directions are of the noise.
+    Source: Härkönen et al. 2020 (GANSpace, arXiv 2004.02546), section 2.2.
 
     Raises:
-        ValueError: more directions than the latents have coordinates, or no layer to look at.
+        ValueError: more directions than the noise has coordinates, or no layer to look at.
     """
-    if need_count(count, "count") > generator.dim:
-        raise ValueError(
-            f"count: expected at most {generator.dim}, the size of a latent, got {count}"
-        )
+    dim = generator.noise_dim
+    if need_count(count, "count") > dim:
+        raise ValueError(f"count: expected at most {dim}, the size of the noise, got {count}")
     latents = generator.draw(need_count(samples, "samples", minimum=2), seed)
-    activations = first_activations(generator, latents)
+    activations = _centre(first_activations(generator, latents), generator.classes)
     wanted = min(count, *activations.shape)
     with fork_random(seed=seed):  # the decomposition begins with a random guess
-        _, _, axes = torch.pca_lowrank(activations, q=min(wanted + 10, *activations.shape))
-    coordinates = (activations - activations.mean(dim=0)) @ axes[:, :wanted]
-    directions = coordinates.T @ latents
+        guess = min(wanted + 10, *activations.shape)
+        _, _, axes = torch.pca_lowrank(activations, q=guess, center=False)
+    directions = (activations @ axes[:, :wanted]).T @ latents[:, :dim]
     # Few activations may have fewer components than asked for: the rest is filled up at random.
     with fork_random(seed=seed):
-        filled = torch.cat([directions, torch.randn(count - wanted, generator.dim)])
-    return _make_orthonormal(filled)
+        filled = torch.cat([directions, torch.randn(count - wanted, dim)])
+    return F.pad(_make_orthonormal(filled), (0, generator.classes))
+
+
+def _centre(rows: Tensor, classes: int) -> Tensor:
+    """Rows minus their mean, or minus that of their label, where each label comes in turn."""
+    groups = max(1, classes)
+    means = torch.stack([rows[label::groups].mean(dim=0) for label in range(groups)])
+    return rows - means[torch.arange(len(rows)) % groups]
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -48,12 +49,18 @@ class Critic:
         ends_in_sigmoid = isinstance([*self.network.modules()][-1], nn.Sigmoid)
         self.as_probability = torch.clone if ends_in_sigmoid else as_probability
         self.layout = generator.layout
+        takes = len(inspect.signature(self.network.forward).parameters)
+        self.wants_labels = generator.classes > 0 and takes > 1
         self._try_it(generator(generator.draw(2, seed=0)))
 
     @torch.no_grad()
-    def believe(self, images: Tensor) -> Tensor:
-        """The probability `(N,)` that images `(N, C, H, W)` are real, to its mind."""
-        scores = self.network(images.reshape(len(images), *self.layout))
+    def believe(self, images: Tensor, label: int = 0) -> Tensor:
+        """The probability `(N,)` that images `(N, C, H, W)` are real, to its mind.
+
+        A D that takes labels is asked whether they are real and of that label.
+        """
+        labels = [torch.full((len(images),), label)] if self.wants_labels else []
+        scores = self.network(images.reshape(len(images), *self.layout), *labels)
         return self.as_probability(scores).flatten().clamp(0, 1)
 
     def _try_it(self, images: Tensor) -> None:

@@ -45,12 +45,14 @@ class Panel:
 
     Attributes:
         root: all of it.
-        sliders, space, buttons, start, end: what one moves, presses and chooses from.
+        sliders, space, label, buttons, start, end: what one moves, presses and chooses from.
         picture, caption, belief, belief_text, status: what changes.
         kept_row, strip: rows that are hidden until `show_row`.
     """
 
-    def __init__(self, count: int, space: str, size: tuple[int, int], with_belief: bool) -> None:
+    def __init__(
+        self, count: int, space: str, size: tuple[int, int], classes: int, with_belief: bool
+    ) -> None:
         self.sliders = [
             widgets.FloatSlider(
                 readout_format=".2f",
@@ -64,6 +66,12 @@ class Panel:
             value=space,
             style={"button_width": "13em"},
         )
+        self.label = widgets.ToggleButtons(
+            options=[(str(label), label) for label in range(classes)],
+            description="draw a",
+            style={"description_width": "4em", "button_width": "2.2em"},
+        )
+        self.label.layout.display = "" if classes else "none"
         self.buttons = {name: _make_button(*words) for name, words in BUTTONS.items()}
         for name in ("linear", "spherical"):
             self.buttons[name].disabled = True
@@ -115,7 +123,12 @@ class Panel:
         )
         # As wide as the picture, so that the words below it break their lines.
         right = widgets.VBox(beside, layout={"width": f"max({self.picture.layout.width}, 21em)"})
-        left = [self.space, *self.sliders, *(widgets.HBox(row, layout=wrap) for row in rows)]
+        left = [
+            self.label,
+            self.space,
+            *self.sliders,
+            *(widgets.HBox(row, layout=wrap) for row in rows),
+        ]
         return widgets.VBox(
             [
                 widgets.HBox([widgets.VBox(left), right], layout=wrap),

@@ -45,6 +45,7 @@ def share(
     noise_dim: int | None = None,
     *,
     noise: str | None = None,
+    classes: int | None = None,
     title: str | None = None,
     n_sliders: int = 8,
 ) -> Path:
@@ -64,6 +65,8 @@ def share(
         noise_dim: the size of a latent; read off the generator if not given.
         noise: "uniform" or "normal", what the generator was trained with; if not given, what a
             shipped generator says of itself, else "uniform".
+        classes: how many labels stand behind the noise, one-hot; if not given, what a shipped
+            generator says of itself, else 0. The page then has a row of buttons for them.
         title: the heading of the page; "A GAN in a file" if not given.
         n_sliders: how many sliders; there are fewer where a latent has fewer coordinates.
 
@@ -78,7 +81,7 @@ def share(
     """
     path, title = _need_html(path), _need_title(title)
     count = need_count(n_sliders, "n_sliders")
-    frozen = FrozenGenerator(generator, noise_dim, noise)
+    frozen = FrozenGenerator(generator, noise_dim, noise, classes)
     _bake(frozen.network)
     steps = _find_steps(frozen)
     chain = nn.Sequential(*[layer for _, layer in steps])
@@ -87,7 +90,7 @@ def share(
     fields = {
         "TITLE": escape(title),
         "COUNT": f"{sum(part.numel() for part in chain.parameters()):,}",
-        "FACTS": _format(_describe(frozen, chain, min(count, frozen.dim))),
+        "FACTS": _format(_describe(frozen, chain, min(count, frozen.noise_dim))),
         "WEIGHTS": base64.b64encode(weights).decode(),
     }
     page = _fill(TEMPLATE.read_text(encoding="utf-8"), fields).encode()
@@ -301,6 +304,7 @@ def _describe(frozen: FrozenGenerator, chain: nn.Sequential, sliders: int) -> di
     """All that the page needs to know besides the weights."""
     return {
         "dim": frozen.dim,
+        "classes": frozen.classes,
         "kind": frozen.kind,
         "deviation": frozen.deviation,
         "reach": frozen.reach,

@@ -22,7 +22,7 @@ from ..data import ImageSet, sample_notice
 from ..metrics import nearest_neighbours
 from ..settings import get_runs_folder
 from .generator import FrozenGenerator, need_latents
-from .latent import follow, lerp, principal_directions, slerp
+from .latent import follow, lerp, principal_directions, slerp, travel
 from .latest import Latest
 from .opinions import Critic, Reader
 from .panel import SPACES, Panel, as_line
@@ -56,7 +56,7 @@ class Explorer(Panel):
     Attributes:
         latent: the latent `(dim,)` that is shown; setting it shows another.
         kept: the latents that were kept.
-        picture, sliders, space, buttons, status: the widgets, by their function.
+        picture, sliders, space, label, buttons, status: the widgets, by their function.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class Explorer(Panel):
     ) -> None:
         self._generator, self._critic, self._real = generator, critic, real
         self._reader = Reader(generator.shape)
-        self._count, self._side = min(n_sliders, generator.dim), side
+        self._count, self._side = min(n_sliders, generator.noise_dim), side
         size = find_size(generator.shape, side)
-        super().__init__(self._count, space, size, with_belief=critic is not None)
+        super().__init__(self._count, space, size, generator.classes, critic is not None)
         self._seed, self._quiet = seed, False
         self._bases = {COORDINATES: torch.eye(self._count, generator.dim)}
         self._latent = self._start = self._draw_latent()
@@ -89,6 +89,7 @@ class Explorer(Panel):
         for number, slider in enumerate(self.sliders):
             slider.observe(functools.partial(self._slide, number), "value")
         self.space.observe(self._choose_space, "value")
+        self.label.observe(self._choose_label, "value")
         for name, button in self.buttons.items():
             act = getattr(self, f"_{name}")
             button.on_click(lambda _, act=act: act())
@@ -173,8 +174,16 @@ class Explorer(Panel):
         self._latent = self._latent + (change["new"] - now) * direction
         self._redraw.ask()
 
+    @guarded
+    def _choose_label(self, change: Any) -> None:
+        if not self._quiet:
+            self._latent = self._generator.relabel(self._latent, change["new"])
+            self._redraw.ask()
+
     def _follow_latent(self) -> None:
         with self._silence():
+            if self._generator.classes:
+                self.label.value = self._generator.read_label(self._latent)
             for slider, place in zip(self.sliders, self._find_places(), strict=True):
                 slider.value = place
 
@@ -200,9 +209,12 @@ class Explorer(Panel):
     # --- the picture ------------------------------------------------------------------------
 
     def _draw_latent(self) -> Tensor:
-        """A new random latent; the next one is another."""
+        """A new random latent, of the label that is chosen; the next one is another."""
         self._seed += 1
-        return self._generator.draw(1, self._seed - 1)[0]
+        latent = self._generator.draw(1, self._seed - 1)[0]
+        if self._generator.classes:
+            latent = self._generator.relabel(latent, self.label.value)
+        return latent
 
     def _go(self, latent: Tensor) -> None:
         self._latent = latent
@@ -224,7 +236,7 @@ class Explorer(Panel):
         words = self._reader.describe(image)
         self.caption.value = as_line(words)
         if self._critic is not None:
-            belief = self._critic.believe(image[None]).item()
+            belief = self._critic.believe(image[None], self.label.value or 0).item()
             self.belief.value, self.belief_text.value = belief, f"{belief:.0%}"
             words += f" D takes it for real with {belief:.0%}."
         self.picture.tooltip = words
@@ -257,7 +269,7 @@ class Explorer(Panel):
     @guarded
     def _walk(self) -> None:
         stops = torch.stack([self._latent, *(self._draw_latent() for _ in range(STOPS))])
-        path = follow(stops, LEG)
+        path = follow(stops, LEG, self._generator.noise_dim)
         self._play(path)
         self._start = self._latent
         self.say(f"A walk of {len(path)} pictures.")
@@ -286,12 +298,13 @@ class Explorer(Panel):
     def _interpolate(self, between: Callable[..., Tensor], name: str) -> None:
         ends = self.start.value, self.end.value
         a, b = (self.kept[end - 1] for end in ends)
-        path = between(a, b, torch.linspace(0, 1, FRAMES))
+        t = torch.linspace(0, 1, FRAMES)
+        path = travel(between, a, b, t, self._generator.noise_dim)
         images = self._play(path)
         shown = torch.linspace(0, FRAMES - 1, SHOWN).round().long()
-        lengths = path.norm(dim=1)
+        lengths = path[:, : self._generator.noise_dim].norm(dim=1)
         words = (
-            f"From {ends[0]} to {ends[1]}, {name}: the latent's length goes from "
+            f"From {ends[0]} to {ends[1]}, {name}: the noise's length goes from "
             f"{lengths[0]:.1f} over {lengths[FRAMES // 2]:.1f} to {lengths[-1]:.1f}."
         )
         self.show_row(self.strip, images[shown], words)

@@ -2,9 +2,10 @@
 
 `step.py` holds the mathematics and can be read on one screen. `loop.py` knows nothing of it: it
 runs any step over any loader, with the speed of `speed.py` and `graphs.py`, keeps the run safe
-with `runs.py` and `interrupt.py`, and leaves a `History`.
+with `runs.py` and `interrupt.py`, and leaves a `History`. `conditional.py` is the game with labels.
 """
 
+from .conditional import ConditionalStep
 from .history import History
 from .loop import Progress, run_a_gan, train
 from .speed import Switches, choose_precision

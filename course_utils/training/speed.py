@@ -230,7 +230,7 @@ def _takes_channels_last(network: nn.Module, step: AdversarialStep, images: Tens
     """Whether a forward pass works in that layout: a `view` after a convolution does not."""
     first = images[:2].contiguous(memory_format=torch.channels_last)
     if network is not step.D:
-        first = next(network.parameters()).new_zeros(2, step.noise_size)
+        first = next(network.parameters()).new_zeros(2, step.noise_size + step.classes)
 
     @torch.no_grad()
     def forward(guest: nn.Module) -> Tensor:

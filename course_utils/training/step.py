@@ -50,7 +50,10 @@ class AdversarialStep:
 
     Subclass it for labels or other games: `update_d` and `update_g` are the whole mathematics.
     What a step returns are scalars by name; names that `History` has no list for go to `extra`.
+    `classes` is how many labels G can be told, one-hot behind the noise (`ConditionalStep`).
     """
+
+    classes = 0
 
     def __init__(
         self,

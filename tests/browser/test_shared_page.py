@@ -307,10 +307,36 @@ def test_walk_and_stop(page, console, files, name):
     assert len(path.unique(dim=0)) > 12 and len(set(sliders)) > 6
     steps = (path[1:] - path[:-1]).norm(dim=1)
     assert steps.max() < 0.5 * (path[0] - path[-1]).norm().clamp(min=path.norm(dim=1).max())
-    if G.noise == "uniform":
-        assert path.abs().max() <= 1
-    else:  # arcs do not cut through the sphere's inside
-        assert path.norm(dim=1).min() > 0.75 * G.noise_size**0.5
+    spread = {"uniform": 3**-0.5, "normal": 1.0}[G.noise]
+    # arcs do not cut through the sphere's inside
+    assert path.norm(dim=1).min() > 0.75 * spread * G.noise_size**0.5
+    assert console.errors == []
+
+
+def test_a_generator_that_is_told_the_digit_has_a_row_of_them(page, console, tmp_path, snap):
+    G = load_pretrained("cgan")
+    receive(page, share(G, tmp_path / "cgan.html"))
+    first, picture = read_latent(page), assert_shows(page, G)
+    assert first[64:].tolist() == [1.0] + [0.0] * 9
+    for label in (7, 3):
+        page.get_by_role("radio", name=str(label), exact=True).check()
+        latent = read_latent(page)
+        assert latent[64:].argmax() == label
+        assert torch.equal(latent[:64], first[:64])
+        assert not np.array_equal(assert_shows(page, G), picture)
+        assert f"A generated {label}" in page.get_by_role("img").get_attribute("aria-label")
+        snap(page, f"a_{label}")
+    press(page, "New")
+    drawn = read_latent(page)
+    assert not torch.equal(drawn[:64], first[:64])
+    assert drawn[64:].tolist() == [float(n == 3) for n in range(10)]
+    press(page, "Walk")
+    page.wait_for_timeout(500)
+    press(page, "Stop")
+    assert read_latent(page)[64:].tolist() == drawn[64:].tolist()
+    assert_shows(page, G)
+    page.evaluate("gan.show(gan.latent().map((v, i) => i < 64 ? v : Number(i === 64 + 9)))")
+    assert page.get_by_role("radio", name="9", exact=True).is_checked()
     assert console.errors == []
 
 
