@@ -41,9 +41,10 @@ def open_window(lab, page, console):
     assert console.errors == []
 
 
-def test_the_words_of_the_picture_change_with_it(open_window, snap) -> None:
+def test_the_words_of_the_picture_change_with_it(open_window, page, snap) -> None:
     window = open_window()
-    before = window.picture.get_attribute("title")
+    page.wait_for_function("() => document.querySelector('img.gan-picture').title")
+    before = window.picture.get_attribute("title")  # it comes a moment after the picture
     assert "classifier reads as" in before
     assert re.search(r"for real with \d+%", before)
     window.after(lambda: window.click("New"))
