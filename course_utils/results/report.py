@@ -304,7 +304,7 @@ def draw_curves(rows: Sequence[Row]) -> bytes:
 def draw_curve(axis: Axes, row: Row, number: int) -> None:
     """One run's distance against minutes; `number` chooses its colour and marker."""
     minutes, _, distances = zip(*row["curve"])
-    marker = "osD^v<>P*X"[number % 10]
+    marker = "osD^v<>P*Xhd"[number % 12]
     colours = (
         "#0072B2",
         "#E69F00",
