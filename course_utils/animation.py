@@ -25,7 +25,7 @@ from torch import Tensor
 from .checkpoints import write_atomically
 from .data import sample_notice
 from .models import unflatten_digits
-from .validation import need_count, need_images, need_number
+from .validation import need_count, need_file, need_images, need_number
 
 if TYPE_CHECKING:
     from .training import History
@@ -72,7 +72,7 @@ def animate_samples(
     """
     from IPython.display import display
 
-    target = None if path is None else _need_gif(path)
+    target = None if path is None else need_file(path, "path", ".gif")
     need_count(nrow, "nrow")
     need_number(seconds, "seconds", low=1, high=60)
     samples = _need_samples(history)
@@ -118,17 +118,6 @@ class _Player:
 
 
 # The samples ---------------------------------------------------------------------------------
-
-
-def _need_gif(path: Any) -> Path:
-    if not isinstance(path, (str, Path)):
-        raise TypeError(f"path: expected a file's name, got {type(path).__name__}")
-    path = Path(path)
-    if path.suffix.lower() != ".gif" or path.is_dir():
-        raise ValueError(f"path: expected a file's name that ends in .gif, got {str(path)!r}")
-    if not path.parent.is_dir():
-        raise ValueError(f"path: expected a folder that exists, got {str(path.parent)!r}")
-    return path
 
 
 def _need_samples(history: Any) -> list[tuple[int, Tensor]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -87,6 +88,18 @@ def need_function(value: Any, name: str) -> Callable:
     if not callable(value):
         raise TypeError(f"{name}: expected a function, got {_kind(value)}")
     return value
+
+
+def need_file(value: Any, name: str, suffix: str) -> Path:
+    """Where a file can be written: a name with this ending, in a folder that exists."""
+    if not isinstance(value, (str, Path)):
+        raise TypeError(f"{name}: expected a file's name, got {type(value).__name__}")
+    path = Path(value)
+    if path.suffix.lower() != suffix or path.is_dir():
+        raise ValueError(f"{name}: expected a file's name that ends in {suffix}, got {str(path)!r}")
+    if not path.parent.is_dir():
+        raise ValueError(f"{name}: expected a folder that exists, got {str(path.parent)!r}")
+    return path
 
 
 def need_module(value: Any, name: str) -> nn.Module:

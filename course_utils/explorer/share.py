@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ..checkpoints import write_atomically
-from ..validation import need_count
+from ..validation import need_count, need_file
 from .generator import FrozenGenerator
 from .latent import principal_directions
 
@@ -79,7 +79,7 @@ def share(
             not finite in half precision.
         OSError: the file could not be written.
     """
-    path, title = _need_html(path), _need_title(title)
+    path, title = need_file(path, "path", ".html"), _need_title(title)
     count = need_count(n_sliders, "n_sliders")
     frozen = FrozenGenerator(generator, noise_dim, noise, classes)
     _bake(frozen.network)
@@ -103,17 +103,6 @@ def share(
 
 
 # Arguments -----------------------------------------------------------------------------------
-
-
-def _need_html(path: Any) -> Path:
-    if not isinstance(path, (str, Path)):
-        raise TypeError(f"path: expected a file's name, got {type(path).__name__}")
-    path = Path(path)
-    if path.suffix.lower() != ".html" or path.is_dir():
-        raise ValueError(f"path: expected a file's name that ends in .html, got {str(path)!r}")
-    if not path.parent.is_dir():
-        raise ValueError(f"path: expected a folder that exists, got {str(path.parent)!r}")
-    return path
 
 
 def _need_title(title: Any) -> str:
