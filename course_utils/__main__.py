@@ -142,7 +142,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     extra = commands.add_parser(
         "extra-data", help="for authors: what samples add to few digits; docs/extra_data.md"
     )
-    extra.add_argument("--seeds", type=int, default=4, help="from how many seeds")
+    extra.add_argument("--seeds", type=int, default=5, help="from how many seeds")
     return parser.parse_args(arguments)
 
 

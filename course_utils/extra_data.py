@@ -36,7 +36,7 @@ from .training import ConditionalStep, train
 from .validation import need_choice, need_count
 
 COUNTS = (100, 500, 1000, 5000)
-SEEDS = 4
+SEEDS = 5
 WAYS = {  # how a classifier is trained: on real digits, on samples, moved at random
     "real": (True, False, False),
     "moved": (True, False, True),

@@ -292,7 +292,7 @@ for name, (real, made, moved) in extra_data.WAYS.items():
     print(f"{name:>13}: {extra_data.count_right(network, test_set):.1%} of the test digits right")
 
 # %% [markdown]
-# One choice of 100 digits is one throw of the dice. The course has done this for 100 to 5,000 digits, with several choices each
+# One choice of 100 digits is one throw of the dice. The course has done this for 100 to 5,000 digits, with five choices each
 # (`python -m course_utils extra-data`; all numbers in `docs/extra_data.md`). Each choice gives a *pair* of accuracies, with samples and without; what counts is their
 # difference.
 
@@ -355,7 +355,7 @@ cu.show_figure(
 # ### Why
 #
 # A generator trained on n pictures knows nothing but those n pictures. What it can add is what lies *between* them, as far as it has understood: with
-# 500 or 1,000 digits a point or two. With 100 it has understood too little, with 5,000 there is little left between. Moving adds something
+# 500 or 1,000 digits about one point. With 100 it has understood too little, with 5,000 there is little left between. Moving adds something
 # that the pictures do not say, and that **you** know: a turned 7 is still a 7. It helps more everywhere, and on top of it samples add nothing.
 
 # %% [markdown]
