@@ -13,6 +13,7 @@ from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, random_rotati
 from .diagnosis import diagnose
 from .exercises import check
 from .explorer import explore, lerp, principal_directions, share, slerp
+from .large_print import large_print
 from .losses import (
     bce_loss,
     discriminator_loss,

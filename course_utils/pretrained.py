@@ -23,6 +23,7 @@ SHIPPED = {  # the recipes whose networks are shipped, and which of them
     "dcgan_rotated": ("G", "D"),
     "dcgan_strided": ("G", "D"),
     "cgan": ("G", "D"),
+    "cppn": ("G", "D"),
     "cifar10_better": ("G", "D"),
 }
 PARTS = ("G", "D")
@@ -36,8 +37,8 @@ def load_pretrained(name: str, part: str = "G") -> nn.Module:
     it with, and `G.classes` how many labels stand behind the noise. It needs no network connection.
 
     Args:
-        name: "mlp_logits", "dcgan_rotated", "dcgan_strided" or "cifar10_better", the recipes of
-            those names.
+        name: "mlp_logits", "dcgan_rotated", "dcgan_strided", "cgan", "cppn" or "cifar10_better",
+            the recipes of those names.
         part: "G" or "D".
 
     Raises:

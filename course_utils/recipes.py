@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoints import write_atomically
+from .coordinates import build_coordinate_generator
 from .data import BatchLoader, ImageSet, load_cifar10, load_mnist, random_rotation
 from .data.augment import Augment
 from .diagnosis import diagnose
@@ -254,6 +255,13 @@ RECIPES = {
         epochs=(12, 60),
         classes=CLASSES,
         **_STRIDED | {"build_D": ProjectionDiscriminator, "build_G": build_conditional_generator},
+        **_LOGITS,
+    ),
+    "cppn": Recipe(
+        "the strided D against a generator of coordinates, whose pictures have any size",
+        epochs=(12, 60),
+        lr=5e-4,
+        **_STRIDED | {"build_G": build_coordinate_generator},
         **_LOGITS,
     ),
     "cifar10_dcgan": Recipe(  # the classic script: a sigmoid, nn.BCELoss, batches of 32

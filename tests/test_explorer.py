@@ -25,10 +25,11 @@ from torch import Tensor, nn
 
 from course_utils import explore, load_pretrained
 from course_utils.authoring.running import tidy_outputs, to_html
+from course_utils.coordinates import build_coordinate_generator
 from course_utils.explorer import latent as ways
 from course_utils.explorer import latest, panel, window
-from course_utils.explorer.generator import FrozenGenerator
-from course_utils.explorer.pictures import draw, draw_still, sweep, to_gif, to_png
+from course_utils.explorer.generator import FLAT, FrozenGenerator
+from course_utils.explorer.pictures import draw, draw_still, show_large, sweep, to_gif, to_png
 from course_utils.models import (
     build_cifar10_generator,
     build_discriminator,
@@ -113,6 +114,38 @@ def test_a_picture_depends_on_the_latent_alone(shipped) -> None:
 )
 def test_a_bad_latent_is_named(call, error, name, got) -> None:
     assert_complains(call, error, name, got)
+
+
+def test_a_generator_of_coordinates_is_drawn_in_the_size_it_is_shown_in() -> None:
+    torch.manual_seed(0)
+    frozen = FrozenGenerator(build_coordinate_generator(6))
+    latents = frozen.draw(3, seed=0)
+    picture = draw(frozen, latents[0], 112)
+    assert picture.image.shape == (1, 28, 28)  # as classifier and D know it
+    want = as_bytes(frozen.network.draw(latents[:1], 112, FLAT)[0])
+    assert np.array_equal(read(picture.png), want)
+    large = show_large(frozen, frozen(latents), latents, 112)
+    assert np.array_equal(as_bytes(large[0]), want)
+
+
+def test_the_window_decides_the_size_of_a_generator_of_coordinates(opened) -> None:
+    torch.manual_seed(0)
+    G = build_coordinate_generator(6).eval()
+    D = load_pretrained("dcgan_rotated", "D")
+    explorer = explore(G.at(500), discriminator=D, noise="normal", side=84, n_sliders=3)
+    explorer.sliders[1].value = 2.0
+    want = as_bytes(G.draw(explorer.latent[None], 84)[0])
+    assert np.array_equal(read(bytes(explorer.picture.value)), want)
+    explorer.buttons["walk"].click()
+    walk = Image.open(io.BytesIO(bytes(explorer.picture.value)))
+    walk.seek(walk.n_frames - 1)
+    assert np.array_equal(
+        np.array(walk.convert("L")), as_bytes(G.draw(explorer.latent[None], 84)[0])
+    )
+    explorer.buttons["keep"].click()
+    row = read(bytes(explorer.kept_row.children[0].value))
+    assert row.shape == (56, 56)
+    assert G.side == 28
 
 
 def tiny() -> FrozenGenerator:

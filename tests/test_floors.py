@@ -13,10 +13,13 @@ PACKAGE = Path(__file__).parents[1] / "course_utils"
 
 FLOORS = {
     0: ("settings", "validation"),
-    1: ("data", "models", "losses", "shipped"),
+    1: ("coordinates", "data", "models", "losses", "shipped"),
     2: ("checkpoints", "metrics", "plots"),
-    3: ("animation", "checks", "diagnosis", "training"),
-    4: ("dashboard", "exercises", "explorer", "gallery", "pretrained", "recipes"),
+    3: ("animation", "checks", "diagnosis", "legibility", "training"),
+    4: (
+        *("dashboard", "exercises", "explorer", "gallery"),
+        *("large_print", "pretrained", "recipes"),
+    ),
     5: (
         *("__main__", "authoring", "bench", "classifiers"),
         *("doctor", "extra_data", "results", "verdicts"),
@@ -34,7 +37,9 @@ NEIGHBOURS = {
     ("__main__", "extra_data"),
     ("__main__", "results"),
     ("__main__", "verdicts"),
+    ("coordinates", "models"),
     ("diagnosis", "training"),
+    ("large_print", "pretrained"),
     ("pretrained", "recipes"),
 }
 HEAVY = ["ipywidgets", "pandas", "sklearn", "mlxtend", "pyarrow", "huggingface_hub", "jupytext"]

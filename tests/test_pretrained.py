@@ -281,6 +281,7 @@ def test_the_names():
         "dcgan_rotated": ("G", "D"),
         "dcgan_strided": ("G", "D"),
         "cgan": ("G", "D"),
+        "cppn": ("G", "D"),
         "cifar10_better": ("G", "D"),
     }
     assert SHIPPED.keys() <= RECIPES.keys()
@@ -315,7 +316,8 @@ def test_bad_input(call, error, name, got):
 
 # megabytes, all files of one
 LIMITS = {
-    "mlp_logits": 4, "dcgan_rotated": 3, "dcgan_strided": 3, "cgan": 2, "cifar10_better": 6,
+    "mlp_logits": 4, "dcgan_rotated": 3, "dcgan_strided": 3, "cgan": 2, "cppn": 1,
+    "cifar10_better": 6,
 }  # fmt: skip
 SHAPES = {"MNIST": (1, 28, 28), "CIFAR-10": (3, 32, 32)}
 

@@ -100,6 +100,7 @@ LR_OF_BETTER = get_recipe("cifar10_better").lr  # found by trying; the bench has
         ("dcgan_rotated", (64, 2e-4, (0.5, 0.99), 64, "normal", "turned")),
         ("dcgan_strided", (64, 1e-3, (0.5, 0.999), 64, "normal", None)),
         ("cgan", (64, 1e-3, (0.5, 0.999), 64, "normal", None)),
+        ("cppn", (64, 5e-4, (0.5, 0.999), 64, "normal", None)),
         ("cifar10_dcgan", (32, 2e-4, (0.5, 0.999), 100, "normal", None)),
         ("cifar10_better", (64, LR_OF_BETTER, (0.0, 0.99), 128, "normal", None)),
     ],
@@ -121,7 +122,7 @@ def test_the_settings_that_were_asked_for(name, expected):
 def test_every_recipe_is_in_the_table_above():
     assert list(RECIPES) == [
         *("mlp_sigmoid", "mlp_relu", "mlp_logits", "mlp_ls"),
-        *("dcgan", "dcgan_ls", "dcgan_rotated", "dcgan_strided", "cgan"),
+        *("dcgan", "dcgan_ls", "dcgan_rotated", "dcgan_strided", "cgan", "cppn"),
         *("cifar10_dcgan", "cifar10_better"),
     ]
 
@@ -249,7 +250,10 @@ def test_each_image_of_the_rotated_recipe_is_turned_by_its_own_angle():
     assert abs(angles.mean()) < 5 * 20 / 3**0.5 / 20  # five standard errors
 
 
-AVERAGED = {"mlp_logits", "mlp_ls", "dcgan_rotated", "dcgan_strided", "cgan", "cifar10_better"}
+AVERAGED = {
+    *("mlp_logits", "mlp_ls", "dcgan_rotated", "dcgan_strided"),
+    *("cgan", "cppn", "cifar10_better"),
+}
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -27,13 +27,14 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from course_utils import checkpoints
+from course_utils.coordinates import CoordinateGenerator, Coordinates
 from course_utils.explorer.generator import FrozenGenerator
 from course_utils.explorer.share import TEMPLATE, share
 from course_utils.models import Latent, ToImage, ToVector, build_generator, build_strided_generator
 from course_utils.pretrained import load_pretrained
 from course_utils.settings import fork_random
 
-SHIPPED = ("mlp_logits", "dcgan_strided", "dcgan_rotated", "cifar10_better")
+SHIPPED = ("mlp_logits", "dcgan_strided", "dcgan_rotated", "cppn", "cifar10_better")
 
 pytestmark = pytest.mark.usefixtures("own_randomness")
 
@@ -132,11 +133,27 @@ def build_sparse() -> nn.Module:
     )
 
 
+def build_points() -> nn.Module:
+    """A generator of coordinates, smaller than the course's, at another size."""
+    return CoordinateGenerator(
+        nn.Linear(3, 5 * 4),
+        Coordinates(5, side=9),
+        nn.BatchNorm2d(5),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(5, 4, 1, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Conv2d(4, 3, 1),
+        nn.Tanh(),
+    )
+
+
 SMALL: dict[str, Callable[[], nn.Module]] = {
     "mlp": build_mlp,
     "odd": build_odd,
     "sparse": build_sparse,
     "student": Student,
+    "points": build_points,
     "strided": lambda: build_strided_generator(4),
 }
 
@@ -261,6 +278,8 @@ def compute(layer: dict[str, Any], x: Tensor, take: Callable[..., Tensor]) -> Te
         weight = take(layer["in"], layer["out"], *layer["kernel"])
         options = layer["stride"], layer["padding"], layer["output_padding"]
         return F.conv_transpose2d(x, weight, take(layer["out"]), *options)
+    if kind == "coordinates":
+        return Coordinates(layer["features"], layer["side"])(x)
     if kind == "batch_norm":
         gamma, beta, mean, variance = (take(layer["channels"]) for _ in range(4))
         return F.batch_norm(x, mean, variance, gamma, beta, eps=layer["eps"])
@@ -590,7 +609,7 @@ def fill(layer: nn.Module, name: str, value: float) -> nn.Module:
 
 
 LAYER = "layers that can be shared (Linear, Conv2d, ConvTranspose2d, BatchNorm1d, BatchNorm2d, "
-LAYER += "ReLU, LeakyReLU, Tanh, Unflatten, Flatten), got "
+LAYER += "Coordinates, ReLU, LeakyReLU, Tanh, Unflatten, Flatten), got "
 MORE = "a forward that only calls layers and reshapes, got something more between "
 
 CANNOT: dict[str, tuple[Callable[[], nn.Module], str]] = {

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from ..coordinates import SIDE as SIDE_TRAINED
+from ..coordinates import CoordinateGenerator
 from ..data import ImageSet
 from ..validation import need_choice, need_count
 from .generator import FrozenGenerator
@@ -69,7 +71,8 @@ def explore(
         as_probability: what turns D's score into a probability; `None` where it is no logit. A D
             that ends in a Sigmoid layer is taken as it is.
         seed: of the first latent; later ones follow from it.
-        side: pixels of the picture's longer side, about.
+        side: pixels of the picture's longer side, about. A generator of coordinates draws so many;
+            the pixels of any other are enlarged.
 
     Returns:
         The window: a cell's last value shows itself.
@@ -82,6 +85,8 @@ def explore(
     need_choice(space, "space", ("coordinates", "directions"))
     need_count(seed, "seed", minimum=0)
     need_count(side, "side")
+    if isinstance(generator, CoordinateGenerator):
+        generator = generator.at(SIDE_TRAINED)  # as classifier and D know its pictures
     frozen = FrozenGenerator(generator, noise_dim, noise, classes)
     critic = None if discriminator is None else Critic(discriminator, frozen, as_probability)
     from .window import Explorer  # only here are widgets needed

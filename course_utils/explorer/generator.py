@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..coordinates import CoordinateGenerator
 from ..models import Latent, complete_latents, join_labels, sample_noise, unflatten_digits
 from ..validation import need_choice, need_count, need_images, need_module, need_tensor
 
 KINDS = {"normal": 1.0, "uniform": 1 / math.sqrt(3)}  # the deviation of one coordinate
+FLAT = 0.02  # of [-1, 1]: a generator of coordinates need not look closer; one grey level is 0.008
 REACH = {"normal": 3.0, "uniform": 1.0}  # how far from 0 one coordinate is worth following
 
 
@@ -51,6 +53,15 @@ class FrozenGenerator:
     @torch.no_grad()
     def __call__(self, latents: Tensor) -> Tensor:
         return unflatten_digits(self.network(latents))
+
+    def redraw(self, images: Tensor, latents: Tensor, side: int) -> Tensor:
+        """Those images of those latents with `side` pixels, where the generator can draw them so.
+
+        Only a generator of coordinates can; otherwise the images as they are.
+        """
+        if isinstance(self.network, CoordinateGenerator):
+            return self.network.draw(latents, side, FLAT)
+        return images
 
     def draw(self, count: int, seed: int) -> Tensor:
         """Latent vectors `(count, dim)`, always the same for a seed; no random state moves.

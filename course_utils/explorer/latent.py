@@ -106,6 +106,10 @@ def _centre(rows: Tensor, classes: int) -> Tensor:
     return rows - means[torch.arange(len(rows)) % groups]
 
 
+class _Enough(Exception):
+    """Ends a forward pass with what was looked for."""
+
+
 @torch.no_grad()
 def first_activations(generator: FrozenGenerator, latents: Tensor) -> Tensor:
     """What the first activation function gives for each latent, `(N, features)`."""
@@ -113,21 +117,24 @@ def first_activations(generator: FrozenGenerator, latents: Tensor) -> Tensor:
     weighted = [m for m in generator.network.modules() if hasattr(m, "weight")]
     if not layers + weighted:
         raise ValueError("generator: expected one with layers, got one without any")
-    seen: list[Tensor] = []
-    hooks = [
-        layer.register_forward_hook(lambda layer, given, output: seen.append(output))
-        for layer in layers or weighted
-    ]
+
+    def stop(layer: nn.Module, given: tuple, output: Tensor) -> None:
+        raise _Enough(output.flatten(1))  # what comes after it may take long
+
+    hooks = [layer.register_forward_hook(stop) for layer in layers or weighted]
     try:
-        parts = []
-        for part in latents.split(250):
-            seen.clear()
-            generator(part)
-            parts.append(seen[0].flatten(1).clone())
+        return torch.cat([_run_to_the_first(generator, part) for part in latents.split(250)])
     finally:
         for hook in hooks:
             hook.remove()
-    return torch.cat(parts)
+
+
+def _run_to_the_first(generator: FrozenGenerator, latents: Tensor) -> Tensor:
+    try:
+        generator(latents)
+    except _Enough as found:
+        return found.args[0]
+    raise ValueError("generator: expected one that calls its layers, got one that does not")
 
 
 def _make_orthonormal(directions: Tensor) -> Tensor:

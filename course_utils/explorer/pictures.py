@@ -28,7 +28,7 @@ class Picture:
 
     Attributes:
         image: `(C, H, W)` in [-1, 1].
-        png: the same as a file, with enlarged pixels.
+        png: the same as a file: with enlarged pixels, or with more of them (`show_large`).
     """
 
     image: Tensor
@@ -37,8 +37,14 @@ class Picture:
 
 def draw(generator: FrozenGenerator, latent: Tensor, side: int = SIDE) -> Picture:
     """The picture of a latent `(dim,)`: its longer side has about `side` pixels, all crisp."""
-    images = generator(need_latents(latent, "latent", generator.dim)[None])
-    return Picture(images[0], to_png(images, side))
+    latents = need_latents(latent, "latent", generator.dim)[None]
+    images = generator(latents)
+    return Picture(images[0], to_png(show_large(generator, images, latents, side), side))
+
+
+def show_large(generator: FrozenGenerator, images: Tensor, latents: Tensor, side: int) -> Tensor:
+    """Images of latents as they are, or drawn in the size in which they will be shown."""
+    return generator.redraw(images, latents, max(find_size(generator.shape, side)))
 
 
 def to_png(images: Tensor, side: int) -> bytes:

@@ -26,7 +26,7 @@ from .latent import follow, lerp, principal_directions, slerp, travel
 from .latest import Latest
 from .opinions import Critic, Reader
 from .panel import SPACES, Panel, as_line
-from .pictures import draw, draw_still, find_size, to_gif
+from .pictures import draw, draw_still, find_size, show_large, to_gif
 
 COORDINATES, DIRECTIONS = SPACES
 COMMENT = 0.06  # seconds by which words and D's bar may be behind: a picture does not wait for them
@@ -247,11 +247,14 @@ class Explorer(Panel):
         self._path = path
         self._latent = path[-1]
         self._redraw.drop()
-        self.put(to_gif(images, self._side, loop=False), "gif")
+        self.put(self._make_gif(images, path, loop=False), "gif")
         self._follow_latent()
         self._image = images[-1]
         self._comment.ask()
         return images
+
+    def _make_gif(self, images: Tensor, path: Tensor, loop: bool) -> bytes:
+        return to_gif(show_large(self._generator, images, path, self._side), self._side, loop)
 
     # --- the buttons ------------------------------------------------------------------------
 
@@ -330,7 +333,8 @@ class Explorer(Panel):
     def _gif(self) -> None:
         if self._path is None:
             self._walk()
-        self._save(to_gif(self._generator(self._path), self._side, loop=True), "path", "gif")
+        path = self._path
+        self._save(self._make_gif(self._generator(path), path, loop=True), "path", "gif")
 
     def _save(self, content: bytes, name: str, kind: str) -> None:
         folder = get_runs_folder() / "explorer"

@@ -41,7 +41,10 @@ from .report import write_results
 from .store import ON_CURVE, ROOT, SEEDS, STORE, Row, key_of, load_results, save_rows
 
 # Epochs after which float32 and bfloat16 are compared: enough to see digits, few enough to wait
-COMPARED = {"mlp": 3, "dcgan": 1, "dcgan_rotated": 2, "dcgan_strided": 2, "cgan": 2, "cifar10": 2}
+COMPARED = {
+    **{"mlp": 3, "dcgan": 1, "dcgan_rotated": 2, "dcgan_strided": 2, "cgan": 2, "cppn": 2},
+    "cifar10": 2,
+}
 FEW = 2_000  # samples that are judged at the end of a run that is only compared
 POINTS = 20  # of a curve, about: long runs are not judged after each epoch
 

@@ -25,14 +25,14 @@ PATIENCE = 1000.0  # milliseconds: far above what a slider takes anywhere, the t
 WINDOW = """
 import course_utils as cu
 G, D = (cu.load_pretrained("{name}", part) for part in "GD")
-cu.explore(G, discriminator=D)
+cu.explore(G, discriminator=D, {options})
 """
 
 
 @pytest.fixture
 def open_window(lab, page, console):
-    def open_one(name: str = "dcgan_rotated") -> Window:
-        lab.write_notebook("window.ipynb", WINDOW.format(name=name))
+    def open_one(name: str = "dcgan_rotated", options: str = "") -> Window:
+        lab.write_notebook("window.ipynb", WINDOW.format(name=name, options=options))
         notebook = open_notebook(page, lab.address("window.ipynb"))
         notebook.run_all()
         return Window(notebook)
@@ -57,9 +57,12 @@ def test_the_words_of_the_picture_change_with_it(open_window, page, snap) -> Non
     snap(window.root, "words")
 
 
-@pytest.mark.parametrize("name", ["dcgan_rotated", "dcgan_strided", "cifar10_better"])
-def test_how_soon_a_picture_follows_a_key(open_window, snap, name) -> None:
-    window = open_window(name)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("dcgan_rotated", ""), ("dcgan_strided", ""), ("cifar10_better", ""), ("cppn", "side=448")],
+)
+def test_how_soon_a_picture_follows_a_key(open_window, snap, name, options) -> None:
+    window = open_window(name, options)
     figures = measure_latency(window, name)
     snap(window.root, "pressed")
     assert figures["median_ms"] < PATIENCE

@@ -340,6 +340,17 @@ def test_a_generator_that_is_told_the_digit_has_a_row_of_them(page, console, tmp
     assert console.errors == []
 
 
+def test_a_generator_of_coordinates_is_drawn_in_its_own_size(page, console, tmp_path, snap):
+    G = load_pretrained("cppn").at(84)
+    G.noise_size, G.noise = 64, "normal"
+    receive(page, share(G, tmp_path / "large.html"))
+    assert_shows(page, G)
+    snap(page, "large")
+    slider(page, 1).press("End")
+    assert_shows(page, G)
+    assert console.errors == []
+
+
 def test_touching_a_slider_ends_the_walk(page, files):
     receive(page, files["dcgan_strided"])
     press(page, "Walk")
