@@ -7,14 +7,17 @@ from typing import Any, TypeVar
 
 from ..checks import Verdict, judge
 from ..settings import is_strict
-from . import lesson01, lesson02, lesson03, lesson04, lesson05, lesson06, lesson07
+from . import lesson01, lesson02, lesson03, lesson04, lesson05, lesson06, lesson07, lesson08
 from .exercise import Exercise
 
 T = TypeVar("T")
 
 EXERCISES: dict[str, Exercise] = {
     exercise.id: exercise
-    for lesson in (lesson01, lesson02, lesson03, lesson04, lesson05, lesson06, lesson07)
+    for lesson in (
+        *(lesson01, lesson02, lesson03, lesson04),
+        *(lesson05, lesson06, lesson07, lesson08),
+    )
     for exercise in lesson.EXERCISES
 }
 
