@@ -149,10 +149,10 @@ for side in (28, 112, 448, 1024):
 # ## Part 2: train it on small digits
 #
 # *About 10 minutes.* Nothing about the game changes: the same D as in lesson 2, which sees 28 x 28 pixels. So G is asked at the 784 centres. Batch norm stands between
-# the layers (without it, D wins at once: the first samples are as good as black).
+# the layers (without it, in our trials D won at once, and samples stayed as good as black).
 
 # %% [markdown]
-# **What to expect:** crumpled shapes in the first hundred steps, strokes after some three hundred, many digits after one pass. They look like cut paper rather than ink: folds have edges.
+# **What to expect:** crumpled shapes in the first hundred steps, strokes within the first five hundred, many digits after one pass. They look like cut paper rather than ink: folds have edges.
 
 # %% tags=["figure:own"]
 train_set = cu.load_mnist("train", limit=by_profile(short=1000, cpu=None, gpu=None))
@@ -506,7 +506,7 @@ page = cu.share(G.at(112), folder / "large_digits.html", title="Digits at any re
 # %% [markdown]
 # <details><summary>Why is the radius among the inputs? Could the network not compute it?</summary>
 #
-# From x and y it could come near to it, with many folds. Given for nothing, one cone makes a round bow. Take it away, and digits become more angular.
+# From x and y it could come near to it, with many folds. Given for nothing, one cone makes a round bow.
 #
 # </details>
 
@@ -518,7 +518,7 @@ page = cu.share(G.at(112), folder / "large_digits.html", title="Digits at any re
 # </details>
 
 # %% [markdown]
-# <details><summary>Edges 8 times as steep look best at 448. And at 28?</summary>
+# <details><summary>Edges 8 times as steep look good at 448. And at 28?</summary>
 #
 # There they are stairs: a pixel is then nearly black or nearly white, and the grey that told where within the pixel the edge runs is gone.
 #
