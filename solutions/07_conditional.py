@@ -359,6 +359,10 @@ cu.show_figure(
 # that the pictures do not say, and that **you** know: a turned 7 is still a 7. It helps more everywhere, and on top of it samples add nothing.
 
 # %% [markdown]
+# All of this was measured with one small convolutional network. Another kind of classifier may make more of the additions or less: a plain MLP, trained as briefly, gains
+# from neither in our trials. Before you rely on such a table, measure with the network that you will use.
+
+# %% [markdown]
 # So be careful with "we doubled our data with a GAN". Ask: what had the GAN seen? Was it compared with plain augmentation? Over how many seeds?
 # Samples can help where a generator knows more than the few pictures at hand: because it was trained on other data, or
 # has structure built in.
