@@ -61,7 +61,8 @@ def _work(options: argparse.Namespace) -> int:
     elif options.command == "extra-data":
         from . import extra_data
 
-        extra_data.measure_extra_data(seeds=range(options.seeds))
+        seeds = extra_data.SEEDS if options.seeds is None else options.seeds
+        extra_data.measure_extra_data(seeds=range(seeds))
     elif options.command == "results":
         from . import results
 
@@ -142,7 +143,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     extra = commands.add_parser(
         "extra-data", help="for authors: what samples add to few digits; docs/extra_data.md"
     )
-    extra.add_argument("--seeds", type=int, default=5, help="from how many seeds")
+    extra.add_argument("--seeds", type=int, help="from how many seeds")
     return parser.parse_args(arguments)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .models import STEEP_LEAK, Latent
 from .validation import need_count, need_number
@@ -49,12 +50,9 @@ class Coordinates(nn.Module):
         self.features, self.side = need_count(features, "features"), need_count(side, "side")
 
     def forward(self, numbers: Tensor) -> Tensor:
-        return self.over(make_grid(self.side, numbers.device), numbers)
-
-    def over(self, grid: Tensor, numbers: Tensor) -> Tensor:
-        """The same for a grid `(H, W, 4)` of whatever points: `(N, features, H, W)`."""
+        grid = make_grid(self.side, numbers.device).to(numbers)
         planes = numbers.reshape(-1, 1, self.features, BASIS)
-        values = grid.to(numbers) @ planes.transpose(2, 3)  # (N, H, W, features)
+        values = grid @ planes.transpose(2, 3)  # (N, side, side, features)
         return values.permute(0, 3, 1, 2)
 
     def extra_repr(self) -> str:
@@ -95,10 +93,12 @@ class CoordinateGenerator(nn.Sequential):
             raise RuntimeError("expected a generator in eval mode, as G.eval() leaves it")
         points = make_grid(need_count(side, "side"), latents.device).flatten(0, 1)
         need_number(flat, "flat", low=0)
-        planes = self[: self.place](latents).reshape(len(latents), -1, BASIS)
+        numbers = self[: self.place](latents).reshape(len(latents), -1, BASIS)
+        side_by_side = numbers.transpose(0, 1).flatten(1)  # (features, N * 4): one layer to fold
+        (planes, bias), *colour = fold([(side_by_side, None), *self[self.place + 1 :]])
         pictures = []
-        for own in planes:
-            layers = fold([(own, own.new_zeros(len(own))), *self[self.place + 1 :]])
+        for own in planes.split(BASIS, dim=1):
+            layers = [(own, bias), *colour]
             if flat > 0 and side >= COARSE * SIDE and side % COARSE == 0:
                 greys = _run_where_busy(layers, points, side, flat)
             else:
@@ -116,7 +116,7 @@ class CoordinateGenerator(nn.Sequential):
         return next(n for n, layer in enumerate(self) if isinstance(layer, Coordinates))
 
 
-Affine = tuple[Tensor, Tensor]  # weight (out, in) and bias (out,)
+Affine = tuple[Tensor, Tensor | None]  # weight (out, in), and bias (out,) if there is one
 
 
 def fold(layers: Sequence[nn.Module | Affine]) -> list[nn.Module | Affine]:
@@ -126,15 +126,10 @@ def fold(layers: Sequence[nn.Module | Affine]) -> list[nn.Module | Affine]:
     folded: list[nn.Module | Affine] = []
     for layer in layers:
         if isinstance(layer, nn.BatchNorm2d):
-            weight, bias = folded.pop()
-            factor = layer.weight / torch.sqrt(layer.running_var + layer.eps)
-            shift = layer.bias - factor * layer.running_mean
-            folded.append((factor[:, None] * weight, factor * bias + shift))
+            statistics = layer.running_mean, layer.running_var, layer.eps
+            folded[-1] = fuse_conv_bn_weights(*folded[-1], *statistics, layer.weight, layer.bias)
         elif isinstance(layer, nn.Conv2d):
-            weight = layer.weight.flatten(1)
-            folded.append(
-                (weight, weight.new_zeros(len(weight)) if layer.bias is None else layer.bias)
-            )
+            folded.append((layer.weight.flatten(1), layer.bias))
         else:
             layer = copy.copy(layer)
             if hasattr(layer, "inplace"):

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from .animation import tile
 from .checkpoints import write_atomically
 from .coordinates import CoordinateGenerator
+from .data.images import to_unit
 from .legibility import read_digits, steepen
 from .plots import bundle_png
 from .pretrained import load_pretrained
@@ -124,24 +127,19 @@ def choose_latents(generator: CoordinateGenerator, digits: str, seed: int) -> Te
     """
     source = torch.Generator().manual_seed(seed)
     latents = torch.randn(DRAWN, generator[0].dim, generator=source)
-    small = torch.cat([generator(part).detach() for part in latents.split(250)])
-    found, certainty = read_digits(small)
+    found, certainty = read_digits(generator.draw(latents))
     best = {}
     for digit, wanted in Counter(digits).items():
         own = (found == int(digit)) & (certainty >= SURE)
         sure = latents[own][certainty[own].argsort(descending=True)[:TRIED]]
-        best[digit] = rank(generator, sure, int(digit))[:wanted]
-        if len(best[digit]) < wanted:
+        ranked = rank(generator, sure, int(digit))
+        if len(ranked) < wanted:
             raise ValueError(
                 f"generator: expected one that draws {wanted} clear {digit}s among {DRAWN:,} "
-                f"digits, got {len(best[digit])}"
+                f"digits, got {len(ranked)}"
             )
-    turn: Counter[str] = Counter()
-    chosen = []
-    for digit in digits:
-        chosen.append(best[digit][turn[digit]])
-        turn[digit] += 1
-    return torch.stack(chosen)
+        best[digit] = iter(ranked)
+    return torch.stack([next(best[digit]) for digit in digits])
 
 
 def rank(generator: CoordinateGenerator, latents: Tensor, digit: int) -> Tensor:
@@ -157,27 +155,19 @@ def rank(generator: CoordinateGenerator, latents: Tensor, digit: int) -> Tensor:
 
 def compose(pictures: Tensor, paper: str) -> Image.Image:
     """Pictures `(count, 1, side, side)` in [-1, 1] beside each other, with a margin all around."""
-    ink = torch.cat([*pictures[:, 0]], dim=1)
-    grey = ((ink + 1) * 127.5).round().byte()
+    row = tile(pictures, len(pictures), line=0)
     if paper == "white":
-        grey = 255 - grey
-    margin = pictures.shape[3] // 4
-    height, width = grey.shape
-    sheet = Image.new("L", (width + 2 * margin, height + 2 * margin), paper)
-    sheet.paste(Image.fromarray(grey.numpy()), (margin, margin))
-    return sheet
+        row = ImageOps.invert(row)
+    return ImageOps.expand(row, border=pictures.shape[3] // 4, fill=paper)
 
 
 def read_sheet(sheet: Image.Image, digits: str, side: int, paper: str) -> tuple[float, ...]:
     """How sure the classifier is of each digit on a sheet as it will be written."""
-    margin = side // 4
-    pixels = torch.frombuffer(bytearray(sheet.tobytes()), dtype=torch.uint8)
-    pixels = pixels.reshape(sheet.height, sheet.width).float() / 127.5 - 1
-    ink = (-pixels if paper == "white" else pixels)[margin : margin + side]
-    squares = torch.stack(
-        [ink[None, :, margin + n * side : margin + (n + 1) * side] for n in range(len(digits))]
-    )
-    found, certainty = read_digits(squares)
+    row = ImageOps.crop(sheet, border=side // 4)
+    if paper == "white":
+        row = ImageOps.invert(row)
+    ink = to_unit(torch.from_numpy(np.array(row)))
+    found, certainty = read_digits(torch.stack(ink.split(side, dim=1))[:, None])
     wrong = [
         digit
         for digit, got, sure in zip(digits, found, certainty, strict=True)

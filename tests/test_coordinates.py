@@ -185,7 +185,7 @@ def test_its_pixels_do_not_know_their_neighbours():
     G, latents = make_generator(), torch.randn(1, 5)
     points = make_grid(9).flatten(0, 1)
     planes = G[: G.place](latents).reshape(-1, 4)
-    layers = fold([(planes, torch.zeros(len(planes))), *G[G.place + 1 :]])
+    layers = fold([(planes, None), *G[G.place + 1 :]])
     alone = torch.cat([run(layers, point[None]) for point in points])
     assert torch.allclose(alone, run(layers, points), atol=1e-5)
 

@@ -96,6 +96,21 @@ def test_a_file_is_replaced_only_by_a_sheet_that_can_be_read(path):
     assert path.read_bytes() == b"precious"
 
 
+def test_a_generator_of_any_size_writes_the_same_sheet(path, tmp_path):
+    G = load_pretrained("cppn")
+    large = large_print("5", tmp_path / "large.png", side=56, generator=G.at(448))
+    large_print("5", path, side=56)
+    assert path.read_bytes() == large.path.read_bytes()
+
+
+def test_a_generator_in_training_is_left_alone(path):
+    G = load_pretrained("cppn").train()
+    before = {key: value.clone() for key, value in G.state_dict().items()}
+    with pytest.raises(RuntimeError, match=r"G\.eval\(\)"):
+        large_print("5", path, side=56, generator=G)
+    assert all(torch.equal(value, before[key]) for key, value in G.state_dict().items())
+
+
 def test_no_random_state_is_moved(path):
     state = torch.random.get_rng_state()
     large_print("1", path, side=56)
