@@ -12,7 +12,6 @@ from torch import nn
 from torch.nn import functional as F
 
 import course_utils as cu
-from course_utils import checks
 from course_utils.checks import (
     Slip,
     Verdict,
@@ -22,6 +21,8 @@ from course_utils.checks import (
     expect_images,
     expect_same_network,
     judge,
+    judging,
+    networks,
     replace_layers,
 )
 from course_utils.models import ToImage, ToVector
@@ -223,7 +224,7 @@ WRONG = [
     ),
     (
         "dc_generator",
-        lambda: checks._norm_first(cu.build_dc_generator(4)),
+        lambda: networks._norm_first(cu.build_dc_generator(4)),
         "first ReLU, then BatchNorm",
     ),
     ("dc_generator", lambda: spoil("dc_generator", nn.Tanh, nn.Identity()), "a Tanh is missing"),
@@ -539,7 +540,7 @@ def test_long_messages_are_cut():
     assert text == f"it raised ValueError: {'x' * 200} ..."
 
 
-@pytest.mark.parametrize(("part", "hint"), checks._KNOWN_ERRORS)
+@pytest.mark.parametrize(("part", "hint"), judging._KNOWN_ERRORS)
 def test_well_known_errors_get_a_hint(part, hint):
     def answer():
         raise RuntimeError(f"so: {part}!")
@@ -593,7 +594,7 @@ def test_known_errors_are_what_python_and_pytorch_really_say():
 
 def test_layers_that_reshape_are_there_for_the_tests():
     """`_digits` has the shape that both kinds of first layer take."""
-    digits = checks._digits()
+    digits = networks._digits()
     assert digits.shape == (4, 1, 28, 28)
     assert digits.min() < -0.9
     assert digits.max() > 0.9

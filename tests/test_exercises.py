@@ -21,8 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from course_utils import checks, exercises
-from course_utils.checks import Verdict, judge
+from course_utils import exercises
+from course_utils.checks import Verdict, judge, judging
 from course_utils.exercises import EXERCISES, ExerciseNotPassed, check
 
 EMPTY = "not started: the reference stands in"
@@ -73,7 +73,7 @@ def relaxed(monkeypatch):
 
 @pytest.fixture
 def hurry(monkeypatch):
-    monkeypatch.setattr(checks, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(judging, "TIME_LIMIT", 0.2)
 
 
 # The answers ----------------------------------------------------------------------------------
@@ -527,7 +527,7 @@ def test_loops_that_can_be_stopped_are(hurry, capsys):
 
 
 def test_the_limit_leaves_time_for_slow_machines():
-    assert 5 <= checks.TIME_LIMIT <= 60
+    assert 5 <= judging.TIME_LIMIT <= 60
     assert judge(lambda answer: time.sleep(0.3), print, seconds=5) == Verdict("right", "right")
     late = judge(lambda answer: time.sleep(0.3), print, seconds=0.1)
     assert late.text.startswith("it was still running after 0.1 seconds")

@@ -1,0 +1,26 @@
+"""How a verdict on an answer is reached and shown, and the tests of whole networks.
+
+A check raises `WrongAnswer` with what it expected, what it got and a hint; `judge` makes a verdict
+of it.
+"""
+
+from .judging import TIME_LIMIT, Verdict, judge
+from .networks import (
+    Slip,
+    expect_count,
+    expect_same_network,
+    replace_layers,
+    test_dc_classifer,
+    test_dc_classifier,
+    test_dc_generator,
+    test_discriminator,
+    test_generator,
+)
+from .values import (
+    expect_close,
+    expect_gradients,
+    expect_images,
+    expect_number,
+    expect_tensor,
+)
+from .words import WrongAnswer
