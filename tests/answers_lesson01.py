@@ -103,7 +103,9 @@ def d_layers(
     )
 
 
-D_STEP = """\
+RETURN = "return loss.detach(), real_scores.detach(), fake_scores.detach()"
+
+D_STEP = f"""\
 real_scores = D(images)
 fake_scores = D(fakes.detach())
 loss_real = criterion(real_scores, torch.ones_like(real_scores))
@@ -112,7 +114,7 @@ loss = loss_real + loss_fake
 D_solver.zero_grad()
 loss.backward()
 D_solver.step()
-return loss, real_scores, fake_scores
+{RETURN}
 """
 
 G_STEP = """\
@@ -121,7 +123,7 @@ loss = criterion(scores, torch.ones_like(scores))
 G_solver.zero_grad()
 loss.backward()
 G_solver.step()
-return loss
+return loss.detach()
 """
 
 
@@ -150,7 +152,6 @@ RIGHT: dict[str, list[str]] = {
         "return 1 - q / (p + q)",
         "total = p + q\nprint(total)\nreturn p.div(total)",
         "return torch.sigmoid(torch.log(p) - torch.log(q))",
-        "p /= p + q\nreturn p",
         "best_discriminator = lambda p, q: p / (q + p)",
     ],
     "01.2": [
@@ -271,12 +272,15 @@ RIGHT: dict[str, list[str]] = {
     ],
     "01.6": [
         D_STEP,
-        swap(D_STEP, ("return loss,", "return loss.item(),")),
+        swap(D_STEP, ("return loss.detach(),", "return loss.item(),")),
         "D_solver.zero_grad()\n" + swap(D_STEP, ("D_solver.zero_grad()\n", "")),
         swap(
             D_STEP,
             ("loss.backward()", "loss_real.backward()\nloss_fake.backward()"),
-            ("return loss, real_scores, fake_scores", "return [loss, real_scores, fake_scores]"),
+            (
+                RETURN,
+                RETURN.replace("return", "return [") + "]",
+            ),
         ),
         """
         D.zero_grad()
@@ -285,7 +289,7 @@ RIGHT: dict[str, list[str]] = {
         loss = criterion(d_real, torch.full((batch,), 1.0)) + criterion(d_fake, torch.zeros(batch))
         loss.backward()
         D_solver.step()
-        return loss.detach(), d_real.mean(), d_fake.mean()
+        return loss.detach(), d_real.detach().mean(), d_fake.detach().mean()
         """,
         """
         fakes = fakes.detach()
@@ -296,7 +300,7 @@ RIGHT: dict[str, list[str]] = {
             p.grad = None
         loss.backward()
         D_solver.step()
-        return loss, *scores.detach().split([len(images), len(fakes)])
+        return loss.detach(), *scores.detach().split([len(images), len(fakes)])
         """,
         """
         D_solver.zero_grad(set_to_none=False)
@@ -308,7 +312,7 @@ RIGHT: dict[str, list[str]] = {
         loss_fake.backward()
         D_solver.step()
         print("loss", (loss_real + loss_fake).item())
-        return loss_real + loss_fake, real, fake
+        return (loss_real + loss_fake).item(), real.data, fake.data
         """,
         swap(
             D_STEP,
@@ -317,7 +321,7 @@ RIGHT: dict[str, list[str]] = {
     ],
     "01.7": [
         G_STEP,
-        swap(G_STEP, ("return loss", "return loss.item()")),
+        swap(G_STEP, ("loss.detach()", "loss.item()")),
         "G_solver.zero_grad()\n" + swap(G_STEP, ("G_solver.zero_grad()\n", "")),
         swap(G_STEP, ("G_solver.zero_grad()\n", ""), ("return", "G_solver.zero_grad()\nreturn")),
         """
@@ -656,25 +660,34 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "in this order",
             swap(
                 D_STEP,
-                ("return loss, real_scores, fake_scores", "return loss, fake_scores, real_scores"),
+                (
+                    RETURN,
+                    "return loss.detach(), fake_scores.detach(), real_scores.detach()",
+                ),
             ),
         ),
         (
             "scores of the real images",
-            swap(D_STEP, ("return loss, real_scores", "return loss, images")),
+            swap(D_STEP, ("real_scores.detach()", "images")),
         ),
         (
             "scores of the fakes",
-            swap(D_STEP, ("real_scores, fake_scores\n", "real_scores, fakes\n")),
+            swap(D_STEP, ("fake_scores.detach()", "fakes.detach()")),
         ),
         (
             "return all three",
-            swap(D_STEP, ("return loss, real_scores, fake_scores", "return loss")),
+            swap(
+                D_STEP,
+                (RETURN, "return loss"),
+            ),
         ),
-        ("return missing", swap(D_STEP, ("return loss, real_scores, fake_scores", ""))),
+        (
+            "return missing",
+            swap(D_STEP, (RETURN, "")),
+        ),
         (
             "no .item()",
-            swap(D_STEP, ("return loss, real_scores,", "return loss, real_scores.mean().item(),")),
+            swap(D_STEP, ("real_scores.detach()", "real_scores.mean().item()")),
         ),
         ("ones_like", swap(D_STEP, ("torch.ones_like(real_scores)", "torch.ones(64, 1)"))),
         ("cut off", swap(D_STEP, ("loss_real + loss_fake", "(loss_real + loss_fake).detach()"))),
@@ -683,6 +696,13 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "old gradients",
             swap(D_STEP, ("D_solver.zero_grad()", "images.grad = None")),
         ),
+        *(
+            ("stays in memory", swap(D_STEP, (f"{name}.detach()", name)))
+            for name in ("loss", "real_scores", "fake_scores")
+        ),
+        ("mode", "D.eval()\n" + D_STEP),
+        ("chooses the seed", "torch.manual_seed(0)\n" + D_STEP),
+        ("make a new tensor", swap(D_STEP, ("return", "images.zero_()\nreturn"))),
     ],
     "01.7": [
         ("no detach", swap(G_STEP, ("D(fakes)", "D(fakes.detach())"))),
@@ -713,7 +733,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("then G_solver.step()", swap(G_STEP, ("G_solver.step()\n", ""))),
         ("call backward", swap(G_STEP, ("loss.backward()\n", ""))),
         ("then one step", swap(G_STEP, ("G_solver.step()", "G_solver.step()\nG_solver.step()"))),
-        ("return missing", swap(G_STEP, ("return loss", ""))),
+        ("return missing", swap(G_STEP, ("return loss.detach()", ""))),
         (
             "G_solver only",
             swap(
@@ -723,8 +743,11 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ),
         ("requires_grad_(True)", "D.requires_grad_(False)\n" + G_STEP),
         ("is it spelled", swap(G_STEP, ("G_solver.step()", "solver.step()"))),
-        (".mean() missing", swap(G_STEP, ("return loss", "return scores"))),
-        ("against ones", swap(G_STEP, ("return loss", "return scores.mean()"))),
+        (".mean() missing", swap(G_STEP, ("loss.detach()", "scores"))),
+        ("against ones", swap(G_STEP, ("loss.detach()", "scores.mean()"))),
+        ("stays in memory", swap(G_STEP, ("loss.detach()", "loss"))),
+        ("mode", swap(G_STEP, ("return", "D.eval()\nreturn"))),
+        ("chooses the seed", "torch.manual_seed(0)\n" + G_STEP),
     ],
     "01.8": [
         (

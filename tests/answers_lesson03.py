@@ -44,13 +44,13 @@ def define(exercise_id: str, answer: str) -> Any:
 _P, _Q = [0.5, 0.2, 0.9, 0.0], [0.5, 0.6, 0.1, 0.3]
 
 QUESTIONS: dict[str, list[tuple[Any, ...]]] = {  # what each check asks
-    "03.1": [([-3.0, -0.5, 0.25, 2.0],)],
+    "03.1": [([-3.0, -0.5, 0.25, 2.0],), ([[0.8], [-1.5]],)],
     "03.2": [
         ([[2.0], [0.4], [-1.3]], [[0.7], [-1.2]]),
         ([[0.5]] * 4, [[0.5]] * 4),
     ],
     "03.3": [([[2.5], [-1.0], [0.25]],), ([[0.5]] * 4,)],
-    "03.4": [([-3.0, -0.5, 0.25, 2.0],)],
+    "03.4": [([-3.0, -0.5, 0.25, 2.0],), ([[0.8], [-1.5]],)],
     "03.5": [(_P, _Q, -0.5, 2.0), (_P, _Q, 0.0, 1.0)],
     "03.6": [
         ([52.0, 47.0, 55.0], [61.0, 70.0, 58.0]),
@@ -145,10 +145,6 @@ RIGHT: dict[str, list[str]] = {
         real = scores.exp() / (1 + scores.exp()) - 1
         return real, 1 + real, real.clone()
         """,
-        """
-        scores.sigmoid_()
-        return scores - 1, scores, scores - 1
-        """,
     ],
     "03.2": [
         D_LOSS,
@@ -199,7 +195,6 @@ RIGHT: dict[str, list[str]] = {
         "real = p / (p + q)\nreturn real * b + (1 - real) * a",
         "total = p + q\nreturn b * (p / total) + a * (q / total)",
         "return torch.lerp(torch.full_like(p, a), torch.full_like(p, b), p / (p + q))",
-        "p /= p + q\nreturn a + (b - a) * p",
     ],
     "03.6": [
         COMPARE,
@@ -211,8 +206,7 @@ RIGHT: dict[str, list[str]] = {
         return "undecided"
         """,
         """
-        first.sort()
-        second.sort()
+        first, second = sorted(first), sorted(second)
         answer = "undecided"
         if first[-1] < second[0]:
             answer = "first"

@@ -214,7 +214,7 @@ RIGHT: dict[str, list[str]] = {
         """,
         """
         mean = features.mean(dim=0)
-        features -= mean
+        features = features - mean
         return mean, features.T @ features / (len(features) - 1)
         """,
     ],
@@ -257,7 +257,7 @@ RIGHT: dict[str, list[str]] = {
         swap(FRECHET, ("return gap", "return torch.relu(gap"), ("cov2)", "cov2))")),
         """
         def frechet_distance(mean1, cov1, mean2, cov2):
-            mean1 -= mean2
+            mean1 = mean1 - mean2
             cov = cov1 + cov2
             return mean1.pow(2).sum() + torch.einsum("ii", cov) - 2 * root_trace(cov1, cov2)
         """,

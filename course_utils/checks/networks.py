@@ -22,6 +22,7 @@ from ..models import (
 )
 from ..settings import fork_random
 from ..validation import need_count
+from .effects import is_equal
 from .words import HINT_OUTPUT, WrongAnswer, describe, name_value, one_line
 
 
@@ -63,11 +64,14 @@ def expect_same_network(
     expect_count(model, count_params(reference), hint_count)
     model = copy.deepcopy(model).cpu().float()  # what follows changes weights and statistics
     _fill(model)
-    got, states = _run(model, inputs)
+    got, orders = _run(model, inputs)
     if not isinstance(got, Tensor):
         raise WrongAnswer("a tensor from the network", describe(got), HINT_OUTPUT)
-    if _agrees(got, reference, states, inputs):
-        return got
+    for slots, before in orders:
+        if _agrees(got, reference, [before], inputs):
+            _expect_same_effects(model, slots, reference, inputs)
+            return got
+    states = [before for _, before in orders]
     if not any(_takes(reference, state) for state in states):
         raise WrongAnswer("layers of the listed sizes, in that order", "others", _HINT_COUNT)
     want = _output(reference, inputs)
@@ -83,6 +87,47 @@ def expect_same_network(
         name_value(got.flatten()[:3]),
         "go through the list of layers: order, activations and their slopes, the last layer",
     )
+
+
+def _expect_same_effects(
+    model: nn.Module, slots: State, reference: nn.Module, inputs: Tensor
+) -> None:
+    """What the output does not show, after one pass of both: statistics, gradients, eval mode."""
+    ours = [*reference.parameters(), *reference.buffers()]
+    count = sum(1 for _ in reference.parameters())
+    if not all(map(is_equal, slots[count:], ours[count:])):
+        hint = "BatchNorm with its own momentum and eps, called once a pass"
+        raise WrongAnswer("the reference's running statistics", "others", hint)
+    slopes = [
+        _slopes(network, inputs, weights[:count])
+        for network, weights in ((model, slots), (reference, ours))
+    ]
+    for came, want in zip(*slopes):
+        if not torch.allclose(came, want, rtol=1e-2, atol=1e-4 * want.abs().max().item()):
+            hint = "no detach, no no_grad, no .data in forward: gradients must reach every layer"
+            raise WrongAnswer("the reference's gradients", "others", hint)
+    outputs = [network.eval()(inputs.clone()).flatten() for network in (model, reference)]
+    if not torch.allclose(*outputs, rtol=1e-4, atol=1e-5):
+        hint = "dropout and norm as modules, which know of .eval(), or with training=self.training"
+        raise WrongAnswer("the reference's output in eval mode", "another", hint)
+
+
+def _slopes(network: nn.Module, inputs: Tensor, weights: State) -> list[Tensor]:
+    """The gradients of all inputs and weights, of a sum in which each output counts differently."""
+    torch.manual_seed(0)
+    with torch.enable_grad():
+        given = inputs.clone().requires_grad_()
+        kept = given * 1  # a leaf could not be changed in place, as an image can
+        output = network.train()(kept).flatten()
+        if not torch.equal(kept, given):
+            hint = "no inplace=True on what comes in"
+            raise WrongAnswer("inputs unchanged", "other values", hint)
+        if not output.requires_grad:
+            return [torch.zeros_like(slot) for slot in (given, *weights)]
+        scores = output @ torch.linspace(0.5, 1.5, output.numel())
+        slots = [given, *(weight for weight in weights)]
+        found = torch.autograd.grad(scores, slots, allow_unused=True)
+    return [torch.zeros_like(slot) if slope is None else slope for slot, slope in zip(slots, found)]
 
 
 def _is_random(network: nn.Module, inputs: Tensor) -> bool:
@@ -113,8 +158,8 @@ def replace_layers(
 State = list[Tensor]  # all parameters, then all buffers
 
 
-def _run(model: nn.Module, inputs: Tensor) -> tuple[Any, list[State]]:
-    """The output, and the state before it in the two orders that make sense.
+def _run(model: nn.Module, inputs: Tensor) -> tuple[Any, list[tuple[State, State]]]:
+    """The output; and parameters and buffers with their values before, in two possible orders.
 
     Layers may be defined in any order in `__init__`: the order of their use counts. Weights used
     without calling their layer (`F.linear(x, layer.weight)`) come as they were defined.
@@ -126,12 +171,13 @@ def _run(model: nn.Module, inputs: Tensor) -> tuple[Any, list[State]]:
     got = _output(model, inputs)
     for hook in hooks:
         hook.remove()
-    orders = {}  # the two are mostly the same
+    orders: dict[tuple[int, ...], State] = {}  # the two are mostly the same
     for modules in (defined, dict.fromkeys([*used, *defined])):
         slots = [p for m in modules for p in m.parameters(recurse=False)]
         slots += [b for m in modules for b in m.buffers(recurse=False)]
-        orders[tuple(dict.fromkeys(map(id, slots)))] = None
-    return got, [[before[i] for i in order] for order in orders]
+        unique = {id(slot): slot for slot in slots}
+        orders[tuple(unique)] = list(unique.values())
+    return got, [(slots, [before[i] for i in order]) for order, slots in orders.items()]
 
 
 def _takes(network: nn.Module, state: State) -> bool:

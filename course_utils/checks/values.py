@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .words import HINT_OUTPUT, WrongAnswer, describe, name_value, short
+from .words import HINT_OUTPUT, WrongAnswer, describe, name_difference, name_value, short
 
 
 def expect_close(
@@ -45,7 +45,7 @@ def expect_close(
         if wrong.shape == have.shape and _is_close(have, wrong, tolerance, equal_nan=True):
             hint = why
             break
-    raise WrongAnswer(name_value(want), name_value(have), hint)
+    raise WrongAnswer(*name_difference(want, have), hint)
 
 
 def _is_close(have: Tensor, want: Tensor, tolerance: float, equal_nan: bool = False) -> bool:

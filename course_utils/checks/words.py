@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -26,6 +27,20 @@ def name_value(value: Tensor) -> str:
         return f"{value.item():.4g}"
     first = ", ".join(f"{v:.4g}" for v in value.flatten()[:4].tolist())
     return f"[{first}{', ...' if value.numel() > 4 else ''}]"
+
+
+def name_difference(want: Tensor, got: Tensor) -> tuple[str, str]:
+    """The two values in words that differ: with enough digits, and the first place that differs."""
+    words = name_value(want), name_value(got)
+    if words[0] != words[1]:
+        return words
+    want, got = want.detach().double(), got.detach().double()
+    worst = max((want - got).abs().nan_to_num(nan=torch.inf).max().item() / 2, 0.0)
+    place = tuple(((want - got).abs().nan_to_num(nan=torch.inf) >= worst).nonzero()[0].tolist())
+    wanted, came = want[place].item(), got[place].item()
+    digits = next((d for d in range(4, 18) if f"{wanted:.{d}g}" != f"{came:.{d}g}"), 17)
+    where = f" at [{', '.join(map(str, place))}]" if place else ""
+    return f"{wanted:.{digits}g}{where}", f"{came:.{digits}g}{where}"
 
 
 def describe(value: Any) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import WrongAnswer
+from ..checks import NEW_TENSOR, WrongAnswer
+
+__all__ = ["NEW_TENSOR", "Slips", "ask_and_keep", "explained"]
 
 Slips = list[tuple[Any, str]]  # what a common mistake leads to, and the hint that mends it
-
-NEW_TENSOR = "make a new tensor: no +=, no x[...] = ..., no method that ends with _"
 
 
 def ask_and_keep(answer: Any, hint: str, **given: Any) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..checks import Watched
+
 
 @dataclass(frozen=True)
 class Exercise:
@@ -14,9 +16,24 @@ class Exercise:
     Attributes:
         id: lesson and number, such as "01.3".
         reference: the answer of the solved edition; it stands in while the student's is not right.
-        ask: the check; called with the student's answer, raises `WrongAnswer` unless it is right.
+        question: what is asked of the value; called with the answer, raises `WrongAnswer` unless
+            it is right.
+        learns: whether networks are trained through it, so that gradients have to get through.
     """
 
     id: str
     reference: Callable[..., Any]
-    ask: Callable[[Any], None]
+    question: Callable[[Any], None]
+    learns: bool = False
+
+    def ask(self, answer: Any) -> None:
+        """The whole check: the value, and then what a right answer does besides (`Watched`).
+
+        A class is asked by its instances: `expect_same_network` looks at what they do.
+        """
+        if isinstance(self.reference, type) or isinstance(answer, type):
+            self.question(answer)
+            return
+        watched = Watched(answer, self.reference, self.learns)
+        self.question(watched)
+        watched.conclude()

@@ -35,15 +35,20 @@ def best_discriminator(p, q):
 
 
 def ask_best_discriminator(answer: Any) -> None:
-    p, q = torch.tensor([0.5, 0.2, 0.9, 0.0]), torch.tensor([0.5, 0.6, 0.1, 0.3])
-    want = best_discriminator(p, q)
-    slips = [
-        (q / (p + q), "p is the density of real data: the share of p, not of q"),
-        (p / q, "divide by all that is there: p + q"),
-        (p / p + q, "brackets: p / (p + q), as / binds more tightly than +"),
+    cases = [
+        ([0.5, 0.2, 0.9, 0.0], [0.5, 0.6, 0.1, 0.3]),
+        ([[0.3, 0.6, 1.2]], [[0.1, 0.9, 0.4]]),
     ]
-    got = answer(p.clone(), q.clone())
-    expect_close(got, want, "the share of p in p + q: ½ where both are equal", slips=slips)
+    for pair in cases:
+        p, q = map(torch.tensor, pair)
+        want = best_discriminator(p, q)
+        slips = [
+            (q / (p + q), "p is the density of real data: the share of p, not of q"),
+            (p / q, "divide by all that is there: p + q"),
+            (p / p + q, "brackets: p / (p + q), as / binds more tightly than +"),
+        ]
+        got = answer(p.clone(), q.clone())
+        expect_close(got, want, "the share of p in p + q: ½ where both are equal", slips=slips)
 
 
 # 01.2 -----------------------------------------------------------------------------------------
@@ -56,26 +61,27 @@ def generator_losses(d_fake):
 
 
 def ask_generator_losses(answer: Any) -> None:
-    d_fake = torch.tensor([0.5, 0.1, 0.25], requires_grad=True)
-    wants = generator_losses(d_fake)
-    pair = _expect_pair(answer(d_fake), "(saturating, non_saturating)")
-    if all(isinstance(got, torch.Tensor) and got.ndim == 0 for got in pair):
-        swapped = torch.allclose(torch.stack(pair), torch.stack(wants[::-1]))
-        if swapped:
-            raise WrongAnswer("the saturating loss first", "the other", "swap the two")
-    hints = (
-        "the mean of log(1 - D(G(z))), no minus before it",
-        "minus the mean of log D(G(z)): is the minus there?",
-    )
-    for got, want, hint in zip(pair, wants, hints):
-        slips = [
-            (want * len(d_fake), "the mean over the batch, not the sum"),
-            (want / math.log(10), "the natural logarithm, torch.log"),
-            (torch.log(1 - d_fake.mean()), "first the logarithm, then the mean"),
-            (-torch.log(d_fake.mean()), "first the logarithm, then the mean"),
-        ]
-        expect_close(got, want, hint, slips=slips)
-        expect_gradients(got, want, [d_fake])
+    for scores in ([0.5, 0.1, 0.25], [[0.4], [0.8]]):
+        d_fake = torch.tensor(scores, requires_grad=True)
+        wants = generator_losses(d_fake)
+        pair = _expect_pair(answer(d_fake), "(saturating, non_saturating)")
+        if all(isinstance(got, torch.Tensor) and got.ndim == 0 for got in pair):
+            swapped = torch.allclose(torch.stack(pair), torch.stack(wants[::-1]))
+            if swapped:
+                raise WrongAnswer("the saturating loss first", "the other", "swap the two")
+        hints = (
+            "the mean of log(1 - D(G(z))), no minus before it",
+            "minus the mean of log D(G(z)): is the minus there?",
+        )
+        for got, want, hint in zip(pair, wants, hints):
+            slips = [
+                (want * len(d_fake), "the mean over the batch, not the sum"),
+                (want / math.log(10), "the natural logarithm, torch.log"),
+                (torch.log(1 - d_fake.mean()), "first the logarithm, then the mean"),
+                (-torch.log(d_fake.mean()), "first the logarithm, then the mean"),
+            ]
+            expect_close(got, want, hint, slips=slips)
+            expect_gradients(got, want, [d_fake])
 
 
 # 01.3 -----------------------------------------------------------------------------------------
@@ -86,19 +92,23 @@ def to_model_range(pixels):
 
 
 def ask_to_model_range(answer: Any) -> None:
-    pixels = torch.tensor([[[[0, 51, 255]]]], dtype=torch.uint8)
-    got = answer(pixels.clone())
-    slips = [
-        (pixels / 255, "that is 0 to 1: stretch it to twice the width, then subtract 1"),
-        (pixels / 255 - 0.5, "that is -½ to ½: stretch it to twice the width"),
-        (pixels / 127.5, "that is 0 to 2: subtract 1"),
-        (pixels / 128 - 1, "divide by 127.5, half of 255, so that 255 becomes 1"),
-        ((pixels * 2) / 255 - 1, "uint8 ends at 255, and 2 · 255 comes out as 254: float first"),
-    ]
-    hint = "0 becomes -1 and 255 becomes 1; make it float first"
-    expect_close(got, to_model_range(pixels), hint, slips=slips)
-    if getattr(got, "dtype", None) != torch.float32:
-        raise WrongAnswer("torch.float32, as the networks want", got.dtype, "call .float()")
+    for values in ([[0, 51, 255]], [[255, 0], [1, 128]]):
+        pixels = torch.tensor([[values]], dtype=torch.uint8)
+        got = answer(pixels.clone())
+        slips = [
+            (pixels / 255, "that is 0 to 1: stretch it to twice the width, then subtract 1"),
+            (pixels / 255 - 0.5, "that is -½ to ½: stretch it to twice the width"),
+            (pixels / 127.5, "that is 0 to 2: subtract 1"),
+            (pixels / 128 - 1, "divide by 127.5, half of 255, so that 255 becomes 1"),
+            (
+                (pixels * 2) / 255 - 1,
+                "uint8 ends at 255, and 2 · 255 comes out as 254: float first",
+            ),
+        ]
+        hint = "0 becomes -1 and 255 becomes 1; make it float first"
+        expect_close(got, to_model_range(pixels), hint, slips=slips)
+        if getattr(got, "dtype", None) != torch.float32:
+            raise WrongAnswer("torch.float32, as the networks want", got.dtype, "call .float()")
 
 
 # 01.4 -----------------------------------------------------------------------------------------

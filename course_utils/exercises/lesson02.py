@@ -399,44 +399,47 @@ def rotation_matrices(degrees):
 
 
 def ask_rotation_matrices(answer: Any) -> None:
-    degrees = torch.tensor([30.0, 90.0, -20.0, 7.0, 135.0])
-    want, got = rotation_matrices(degrees), answer(degrees.clone())
-    count = len(degrees)
-    if isinstance(got, Tensor) and got.shape != want.shape:
-        shapes = {
-            (2, 3, count): "the matrices come first: stack with dim=1 both times",
-            (2, count, 3): "the matrices come first: dim=1 in the last stack, too",
-            (3, 2, count): "the matrices come first: stack with dim=1 both times",
-            (count, 3, 2): "two rows of three: stack rows, not columns",
-            (count, 2, 2): "a third column of zeros: nothing is moved",
-            (2, 3): "one matrix for each angle: stack along dim=1",
-            (2 * count, 3): "stack the two rows, do not join them: torch.stack, dim=1",
-            (count, 6): "stack the two rows, do not join them: torch.stack, dim=1",
-        }
-        hint = shapes.get(tuple(got.shape), "torch.stack three entries to a row, two rows to one")
-        raise WrongAnswer(f"shape {tuple(want.shape)}", f"shape {tuple(got.shape)}", hint)
-    radians = torch.rad2deg(degrees)  # what forgetting to convert amounts to
-    flat = want.clone()
-    flat[:, :, 2] = 1
-    moved = want[:, :, [2, 0, 1]]
-    slips = [
-        (rotation_matrices(-degrees), "that turns clockwise: change the sign of both sines"),
-        (rotation_matrices(radians), "cos and sin take radians: torch.deg2rad first"),
-        (rotation_matrices(-radians), "cos and sin take radians: torch.deg2rad first"),
-        (rotation_matrices(degrees / 2), "180 degrees are pi: torch.deg2rad"),
-        (rotation_matrices(degrees * 2), "180 degrees are pi: torch.deg2rad"),
-        (want[:, [1, 0]], "the row for x comes first: cos, -sin"),
-        (want[:, :, [1, 0, 2]], "the diagonal holds the cosines"),
-        (want.abs(), "one of the sines has a minus"),
-        (_with_sine(want, 1, 1), "one of the two sines has a minus, the first"),
-        (_with_sine(want, -1, -1), "one of the two sines has a minus, not both"),
-        (want[:1].expand_as(want), "one matrix for each angle, not the first one's for all"),
-        (want[-1:].expand_as(want), "one matrix for each angle, not the last one's for all"),
-        (flat, "the third column is 0: nothing is moved sideways"),
-        (moved, "the column of zeros comes last"),
-    ]
-    hint = "rows (cos, -sin, 0) and (sin, cos, 0) for each angle"
-    expect_close(got, want, hint, slips=slips)
+    for angles in ([30.0, 90.0, -20.0, 7.0, 135.0], [45.0, -100.0]):
+        degrees = torch.tensor(angles)
+        want, got = rotation_matrices(degrees), answer(degrees.clone())
+        count = len(degrees)
+        if isinstance(got, Tensor) and got.shape != want.shape:
+            shapes = {
+                (2, 3, count): "the matrices come first: stack with dim=1 both times",
+                (2, count, 3): "the matrices come first: dim=1 in the last stack, too",
+                (3, 2, count): "the matrices come first: stack with dim=1 both times",
+                (count, 3, 2): "two rows of three: stack rows, not columns",
+                (count, 2, 2): "a third column of zeros: nothing is moved",
+                (2, 3): "one matrix for each angle: stack along dim=1",
+                (2 * count, 3): "stack the two rows, do not join them: torch.stack, dim=1",
+                (count, 6): "stack the two rows, do not join them: torch.stack, dim=1",
+            }
+            hint = shapes.get(
+                tuple(got.shape), "torch.stack three entries to a row, two rows to one"
+            )
+            raise WrongAnswer(f"shape {tuple(want.shape)}", f"shape {tuple(got.shape)}", hint)
+        radians = torch.rad2deg(degrees)  # what forgetting to convert amounts to
+        flat = want.clone()
+        flat[:, :, 2] = 1
+        moved = want[:, :, [2, 0, 1]]
+        slips = [
+            (rotation_matrices(-degrees), "that turns clockwise: change the sign of both sines"),
+            (rotation_matrices(radians), "cos and sin take radians: torch.deg2rad first"),
+            (rotation_matrices(-radians), "cos and sin take radians: torch.deg2rad first"),
+            (rotation_matrices(degrees / 2), "180 degrees are pi: torch.deg2rad"),
+            (rotation_matrices(degrees * 2), "180 degrees are pi: torch.deg2rad"),
+            (want[:, [1, 0]], "the row for x comes first: cos, -sin"),
+            (want[:, :, [1, 0, 2]], "the diagonal holds the cosines"),
+            (want.abs(), "one of the sines has a minus"),
+            (_with_sine(want, 1, 1), "one of the two sines has a minus, the first"),
+            (_with_sine(want, -1, -1), "one of the two sines has a minus, not both"),
+            (want[:1].expand_as(want), "one matrix for each angle, not the first one's for all"),
+            (want[-1:].expand_as(want), "one matrix for each angle, not the last one's for all"),
+            (flat, "the third column is 0: nothing is moved sideways"),
+            (moved, "the column of zeros comes last"),
+        ]
+        hint = "rows (cos, -sin, 0) and (sin, cos, 0) for each angle"
+        expect_close(got, want, hint, slips=slips)
 
 
 def _with_sine(matrices: Tensor, first: int, second: int) -> Tensor:
@@ -466,6 +469,6 @@ EXERCISES = [
     Exercise("02.5", initialize_weights, ask_initialize_weights),
     Exercise("02.6", build_strided_discriminator, ask_build_strided_discriminator),
     Exercise("02.7", build_strided_generator, ask_build_strided_generator),
-    Exercise("02.8", batch_norm, ask_batch_norm),
+    Exercise("02.8", batch_norm, ask_batch_norm, learns=True),
     Exercise("02.9", rotation_matrices, ask_rotation_matrices),
 ]

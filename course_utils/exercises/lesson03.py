@@ -22,7 +22,7 @@ Slips = list[tuple[Any, str]]  # what a common mistake leads to, and the hint th
 # 03.1 and 03.4: gradients by the score --------------------------------------------------------
 
 TERMS = ("D on a real image", "D on a fake", "G on a fake")
-SCORES = [-3.0, -0.5, 0.25, 2.0]
+SCORES = [[-3.0, -0.5, 0.25, 2.0], [[0.8], [-1.5]]]
 
 
 def bce_gradients(scores):
@@ -31,32 +31,35 @@ def bce_gradients(scores):
 
 
 def ask_bce_gradients(answer: Any) -> None:
-    scores = torch.tensor(SCORES)
-    belief = scores.sigmoid()
-    by_score = "by the score, not by D(x): the sigmoid's own slope comes in, too"
-    both = [
-        (belief * (1 - belief), "that is the slope of the sigmoid alone, without the logarithm"),
-        (scores - 1, "take D(x) = sigmoid(score) first: this term is a logarithm, no square"),
-        (scores, "take D(x) = sigmoid(score) first: the gradient lies between -1 and 1"),
-    ]
-    real = [
-        (-1 / belief, by_score),
-        (F.softplus(-scores), "that is the loss; its derivative is asked for"),
-        (belief, "real images have label 1: sigmoid(s) - 1"),
-    ]
-    fake = [
-        (1 / (1 - belief), by_score),
-        (F.softplus(scores), "that is the loss; its derivative is asked for"),
-        (belief - 1, "a fake has label 0 in D's step: sigmoid(s) - 0"),
-    ]
-    of_g = [
-        *real[:2],
-        (-belief, "that is log(1 - D), the saturating loss: take -log D, label 1"),
-        (belief, "G labels its fakes as 1: sigmoid(s) - 1"),
-    ]
-    slips = [[*own, *both] for own in (real, fake, of_g)]
-    hint = "sigmoid(s) minus the label"
-    _expect_terms(answer(scores.clone()), bce_gradients(scores), slips, hint)
+    for scores in map(torch.tensor, SCORES):
+        belief = scores.sigmoid()
+        by_score = "by the score, not by D(x): the sigmoid's own slope comes in, too"
+        both = [
+            (
+                belief * (1 - belief),
+                "that is the slope of the sigmoid alone, without the logarithm",
+            ),
+            (scores - 1, "take D(x) = sigmoid(score) first: this term is a logarithm, no square"),
+            (scores, "take D(x) = sigmoid(score) first: the gradient lies between -1 and 1"),
+        ]
+        real = [
+            (-1 / belief, by_score),
+            (F.softplus(-scores), "that is the loss; its derivative is asked for"),
+            (belief, "real images have label 1: sigmoid(s) - 1"),
+        ]
+        fake = [
+            (1 / (1 - belief), by_score),
+            (F.softplus(scores), "that is the loss; its derivative is asked for"),
+            (belief - 1, "a fake has label 0 in D's step: sigmoid(s) - 0"),
+        ]
+        of_g = [
+            *real[:2],
+            (-belief, "that is log(1 - D), the saturating loss: take -log D, label 1"),
+            (belief, "G labels its fakes as 1: sigmoid(s) - 1"),
+        ]
+        slips = [[*own, *both] for own in (real, fake, of_g)]
+        hint = "sigmoid(s) minus the label"
+        _expect_terms(answer(scores.clone()), bce_gradients(scores), slips, hint)
 
 
 def ls_gradients(scores):
@@ -64,23 +67,36 @@ def ls_gradients(scores):
 
 
 def ask_ls_gradients(answer: Any) -> None:
-    scores = torch.tensor(SCORES)
-    no_sigmoid = "no sigmoid here: the score itself is compared with its label"
-    slips = []
-    for label, whose in ((1, "real images have label 1"), (0, "fakes have label 0 here"), (1, "G")):
-        other = "G wants its fakes scored 1" if whose == "G" else whose
-        slips.append(
-            [
-                (2 * (scores - label), "the ½ before the square cancels the 2 of its derivative"),
-                ((scores - label) / 2, "the derivative of a square has a 2, which cancels the ½"),
-                (scores.sigmoid() - label, no_sigmoid),
-                ((scores - label).square() / 2, "that is the loss; its derivative is asked for"),
-                ((scores - label).square(), "that is the square; its derivative is asked for"),
-                (scores - (1 - label), f"{other}: score minus label"),
-            ]
-        )
-    hint = "the derivative of ½ (s - label)² is s - label"
-    _expect_terms(answer(scores.clone()), ls_gradients(scores), slips, hint)
+    for scores in map(torch.tensor, SCORES):
+        no_sigmoid = "no sigmoid here: the score itself is compared with its label"
+        slips = []
+        for label, whose in (
+            (1, "real images have label 1"),
+            (0, "fakes have label 0 here"),
+            (1, "G"),
+        ):
+            other = "G wants its fakes scored 1" if whose == "G" else whose
+            slips.append(
+                [
+                    (
+                        2 * (scores - label),
+                        "the ½ before the square cancels the 2 of its derivative",
+                    ),
+                    (
+                        (scores - label) / 2,
+                        "the derivative of a square has a 2, which cancels the ½",
+                    ),
+                    (scores.sigmoid() - label, no_sigmoid),
+                    (
+                        (scores - label).square() / 2,
+                        "that is the loss; its derivative is asked for",
+                    ),
+                    ((scores - label).square(), "that is the square; its derivative is asked for"),
+                    (scores - (1 - label), f"{other}: score minus label"),
+                ]
+            )
+        hint = "the derivative of ½ (s - label)² is s - label"
+        _expect_terms(answer(scores.clone()), ls_gradients(scores), slips, hint)
 
 
 def _expect_terms(got: Any, wants: Sequence[Tensor], slips: list[Slips], hint: str) -> None:

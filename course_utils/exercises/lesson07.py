@@ -198,89 +198,102 @@ class _Critic(nn.Module):
         return (images.flatten(1) * rows).sum(dim=1, keepdim=True)
 
 
-def _draw_game() -> tuple[_Critic, Tensor, Tensor, Tensor]:
+def _draw_game(count: int) -> tuple[_Critic, Tensor, Tensor, Tensor]:
     source = torch.Generator().manual_seed(2)
-    images, fakes = torch.randn(2, 4, 1, 2, 3, generator=source)
-    return _Critic(), images, fakes, torch.tensor([3, 0, 9, 7])
+    images, fakes = torch.randn(2, count, 1, 2, 3, generator=source)
+    return _Critic(), images, fakes, torch.tensor([3, 0, 9, 7])[:count]
 
 
 def ask_d_loss(answer: Any) -> None:
-    D, images, fakes, labels = _draw_game()
-    fakes.requires_grad_()
-    got = answer(D, images, fakes, labels)
-    want = d_loss(D, images, fakes, labels)
-    real, fake, none = D(images, labels), D(fakes, labels), D(images)
-    mean = "softplus(-real).mean() + softplus(fake).mean()"
-    other = torch.roll(labels, 1)
-    slips: Slips = [
-        (
-            F.softplus(-none).mean() + F.softplus(D(fakes)).mean(),
-            "D is told the labels: D(images, labels)",
-        ),
-        (
-            F.softplus(-real).mean() + F.softplus(D(fakes)).mean(),
-            "those of the fakes are missing: D(fakes, labels)",
-        ),
-        (
-            F.softplus(-none).mean() + F.softplus(fake).mean(),
-            "those of the real images are missing: D(images, labels)",
-        ),
-        (
-            F.softplus(real).mean() + F.softplus(-fake).mean(),
-            "real images should get high scores: swap the signs",
-        ),
-        (
-            F.softplus(-real).mean() + F.softplus(-fake).mean(),
-            "fakes are fakes here: softplus(fake)",
-        ),
-        (F.softplus(-real).mean(), "the half with the fakes is missing"),
-        (F.softplus(fake).mean(), "the half with the real images is missing"),
-        (
-            (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2,
-            "the sum of both halves, not their mean",
-        ),
-        (F.softplus(-real).sum() + F.softplus(fake).sum(), "the mean over the batch, not the sum"),
-        (
-            F.softplus(-real).mean() + F.softplus(D(fakes, other)).mean(),
-            "the labels in their order",
-        ),
-        (fake.mean() - real.mean(), f"cross-entropy: {mean}"),
-    ]
-    expect_number(got, want.detach(), mean, [(value.detach(), hint) for value, hint in slips])
-    if not isinstance(got, Tensor) or not got.requires_grad:
-        raise WrongAnswer("a loss that D can learn from", "a bare number", "no .item(), no no_grad")
-    got.backward()
-    if fakes.grad is not None and fakes.grad.abs().max() > 0:
-        raise WrongAnswer("no gradient for G", "one", "D's lesson must not reach G: fakes.detach()")
+    for count in (4, 3):
+        D, images, fakes, labels = _draw_game(count)
+        fakes.requires_grad_()
+        got = answer(D, images, fakes, labels)
+        want = d_loss(D, images, fakes, labels)
+        real, fake, none = D(images, labels), D(fakes, labels), D(images)
+        mean = "softplus(-real).mean() + softplus(fake).mean()"
+        other = torch.roll(labels, 1)
+        slips: Slips = [
+            (
+                F.softplus(-none).mean() + F.softplus(D(fakes)).mean(),
+                "D is told the labels: D(images, labels)",
+            ),
+            (
+                F.softplus(-real).mean() + F.softplus(D(fakes)).mean(),
+                "those of the fakes are missing: D(fakes, labels)",
+            ),
+            (
+                F.softplus(-none).mean() + F.softplus(fake).mean(),
+                "those of the real images are missing: D(images, labels)",
+            ),
+            (
+                F.softplus(real).mean() + F.softplus(-fake).mean(),
+                "real images should get high scores: swap the signs",
+            ),
+            (
+                F.softplus(-real).mean() + F.softplus(-fake).mean(),
+                "fakes are fakes here: softplus(fake)",
+            ),
+            (F.softplus(-real).mean(), "the half with the fakes is missing"),
+            (F.softplus(fake).mean(), "the half with the real images is missing"),
+            (
+                (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2,
+                "the sum of both halves, not their mean",
+            ),
+            (
+                F.softplus(-real).sum() + F.softplus(fake).sum(),
+                "the mean over the batch, not the sum",
+            ),
+            (
+                F.softplus(-real).mean() + F.softplus(D(fakes, other)).mean(),
+                "the labels in their order",
+            ),
+            (fake.mean() - real.mean(), f"cross-entropy: {mean}"),
+        ]
+        expect_number(got, want.detach(), mean, [(value.detach(), hint) for value, hint in slips])
+        if not isinstance(got, Tensor) or not got.requires_grad:
+            raise WrongAnswer(
+                "a loss that D can learn from", "a bare number", "no .item(), no no_grad"
+            )
+        got.backward()
+        if fakes.grad is not None and fakes.grad.abs().max() > 0:
+            raise WrongAnswer(
+                "no gradient for G", "one", "D's lesson must not reach G: fakes.detach()"
+            )
 
 
 def ask_g_loss(answer: Any) -> None:
-    D, _, fakes, labels = _draw_game()
-    fakes.requires_grad_()
-    got = answer(D, fakes, labels)
-    fake = D(fakes, labels)
-    slips: Slips = [
-        (F.softplus(-D(fakes)).mean(), "D is told the labels: D(fakes, labels)"),
-        (F.softplus(fake).mean(), "G wants high scores: softplus(-score)"),
-        (
-            -F.softplus(fake).mean(),
-            "the loss that does not fade: softplus(-score), no minus before it",
-        ),
-        (F.softplus(-fake).sum(), "the mean over the batch, not the sum"),
-        (-fake.mean(), "cross-entropy: softplus(-score).mean()"),
-        (fake.sigmoid().mean(), "cross-entropy: softplus(-score).mean()"),
-        (F.softplus(-D(fakes, torch.roll(labels, 1))).mean(), "the labels in their order"),
-        (F.softplus(-D(fakes, 0 * labels)).mean(), "the labels that were asked for"),
-        (F.softplus(-fake).mean() / 2, "no half: one mean over the fakes"),
-    ]
-    want = g_loss(D, fakes, labels).detach()
-    hint = "softplus(-D(fakes, labels)).mean()"
-    expect_number(got, want, hint, [(value.detach(), why) for value, why in slips])
-    if not isinstance(got, Tensor) or not got.requires_grad:
-        raise WrongAnswer("a loss that G can learn from", "a bare number", "no .item(), no no_grad")
-    (slope,) = torch.autograd.grad(got, [fakes], allow_unused=True)
-    if slope is None:
-        raise WrongAnswer("a gradient for the fakes", "none", "here nothing is detached: G learns")
+    for count in (4, 3):
+        D, _, fakes, labels = _draw_game(count)
+        fakes.requires_grad_()
+        got = answer(D, fakes, labels)
+        fake = D(fakes, labels)
+        slips: Slips = [
+            (F.softplus(-D(fakes)).mean(), "D is told the labels: D(fakes, labels)"),
+            (F.softplus(fake).mean(), "G wants high scores: softplus(-score)"),
+            (
+                -F.softplus(fake).mean(),
+                "the loss that does not fade: softplus(-score), no minus before it",
+            ),
+            (F.softplus(-fake).sum(), "the mean over the batch, not the sum"),
+            (-fake.mean(), "cross-entropy: softplus(-score).mean()"),
+            (fake.sigmoid().mean(), "cross-entropy: softplus(-score).mean()"),
+            (F.softplus(-D(fakes, torch.roll(labels, 1))).mean(), "the labels in their order"),
+            (F.softplus(-D(fakes, 0 * labels)).mean(), "the labels that were asked for"),
+            (F.softplus(-fake).mean() / 2, "no half: one mean over the fakes"),
+        ]
+        want = g_loss(D, fakes, labels).detach()
+        hint = "softplus(-D(fakes, labels)).mean()"
+        expect_number(got, want, hint, [(value.detach(), why) for value, why in slips])
+        if not isinstance(got, Tensor) or not got.requires_grad:
+            raise WrongAnswer(
+                "a loss that G can learn from", "a bare number", "no .item(), no no_grad"
+            )
+        (slope,) = torch.autograd.grad(got, [fakes], allow_unused=True)
+        if slope is None:
+            raise WrongAnswer(
+                "a gradient for the fakes", "none", "here nothing is detached: G learns"
+            )
 
 
 # 07.6 -----------------------------------------------------------------------------------------
@@ -457,7 +470,7 @@ def ask_share_of_copies(answer: Any) -> None:
 EXERCISES = [
     Exercise("07.1", join, ask_join),
     Exercise("07.2", every_digit, ask_every_digit),
-    Exercise("07.3", projection_score, ask_projection_score),
+    Exercise("07.3", projection_score, ask_projection_score, learns=True),
     Exercise("07.4", d_loss, ask_d_loss),
     Exercise("07.5", g_loss, ask_g_loss),
     Exercise("07.6", obedience, ask_obedience),

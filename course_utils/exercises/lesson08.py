@@ -412,7 +412,7 @@ EXERCISES = [
     Exercise("08.1", centres, ask_centres),
     Exercise("08.2", grid, ask_grid),
     Exercise("08.3", features, ask_features),
-    Exercise("08.4", pointwise, ask_pointwise),
+    Exercise("08.4", pointwise, ask_pointwise, learns=True),
     Exercise("08.5", products, ask_products),
     Exercise("08.6", nearest, ask_nearest),
     Exercise("08.7", steepen, ask_steepen),
