@@ -4,7 +4,7 @@ A check raises `WrongAnswer` with what it expected, what it got and a hint; `jud
 of it.
 """
 
-from .effects import NEW_TENSOR, Watched
+from .effects import NEW_TENSOR, InputChanged, Watched
 from .judging import TIME_LIMIT, Verdict, judge
 from .networks import (
     Slip,

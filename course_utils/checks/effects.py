@@ -27,6 +27,10 @@ _LET_GO = "return it with .detach(): else all that led to it stays in memory"
 _LET_THROUGH = "gradients must get through here: no detach, no .item(), no no_grad, no clamp"
 
 
+class InputChanged(WrongAnswer):
+    """An answer that changed what it was given: all that is compared afterwards would mislead."""
+
+
 class Watched:
     """An answer that is called beside the reference; `conclude` raises what differed.
 
@@ -44,6 +48,11 @@ class Watched:
         self._calls = 0
 
     def __call__(self, *given: Any) -> Any:
+        """What the answer makes of it.
+
+        Raises:
+            WrongAnswer: at once, where what was given or the gradient's switch has changed.
+        """
         if self._problem is not None or any(_is_elsewhere(value) for value in given):
             return self._answer(*given)
         if self._learns:
@@ -57,14 +66,16 @@ class Watched:
         torch.manual_seed(seed)
         with _solvers_that_step() as used:
             got = self._answer(*given)
+        _expect_gradients_on()
+        for name, old, mirror, mine in zip(self._names, before, mirrored, given):
+            _expect_unchanged(name, old, mirror, mine)
         try:
-            _expect_switches(seed)
+            _expect_no_seed(seed)
             _expect_same_kind(right, used)
-            self._compare(before, mirrored, given, want, got)
+            self._compare(before, mirrored, given)
+            _expect_same_gradients(self._names, mirrored, given, want, got)
         except WrongAnswer as problem:
             self._problem = problem
-        finally:
-            torch.set_grad_enabled(True)  # whatever the answer has left behind
         return got
 
     def conclude(self) -> None:
@@ -73,26 +84,18 @@ class Watched:
             raise self._problem
 
     def _compare(
-        self,
-        before: tuple[Any, ...],
-        mirrored: tuple[Any, ...],
-        given: tuple[Any, ...],
-        want: Any,
-        got: Any,
+        self, before: tuple[Any, ...], mirrored: tuple[Any, ...], given: tuple[Any, ...]
     ) -> None:
         elsewhere = set().union(*map(_find_behind, given))  # behind a tensor with a graph
         for name, old, mirror, mine in zip(self._names, before, mirrored, given):
             if isinstance(mine, Tensor):
-                _expect_tensor_kept(name, old, mirror, mine)
+                _expect_tensor_kept(name, mirror, mine)
             elif isinstance(mine, nn.Module):
                 _expect_same_state(name, old, mirror, mine, elsewhere)
             elif isinstance(mine, Optimizer):
                 _expect_same_solver(name, mirror, mine, elsewhere)
             elif isinstance(mine, torch.Generator):
                 _expect_same_draws(name, old, mirror, mine)
-            elif isinstance(mine, (list, dict, set)) and mine != mirror:
-                raise WrongAnswer(f"`{name}` as it was", "a changed one", "change a copy of it")
-        _expect_same_gradients(self._names, mirrored, given, want, got)
 
 
 def _as_in_a_network(value: Any) -> Any:
@@ -160,14 +163,26 @@ def _find_behind(value: Any) -> set[int]:
 # What must agree --------------------------------------------------------------------------------
 
 
-def _expect_switches(seed: int) -> None:
-    """Gradients are still switched on, and the random state still descends from `seed`."""
+def _expect_gradients_on() -> None:
     if not torch.is_grad_enabled():
+        torch.set_grad_enabled(True)
         raise WrongAnswer(
             "gradients switched on afterwards",
             "off",
             "set_grad_enabled(False) lasts; `with torch.no_grad():` ends by itself",
         )
+
+
+def _expect_unchanged(name: str, old: Any, mirror: Any, mine: Any) -> None:
+    if isinstance(mine, Tensor):
+        if torch.equal(old, mirror) and not is_equal(old, mine):
+            raise InputChanged(f"{name} unchanged", "other values", NEW_TENSOR)
+    elif isinstance(mine, (list, dict, set)) and mine != mirror:
+        raise InputChanged(f"{name} as it was", "a changed one", f"work with a copy: list({name})")
+
+
+def _expect_no_seed(seed: int) -> None:
+    """The random state still descends from `seed`."""
     if torch.initial_seed() != seed:
         hint = "no manual_seed here: whoever calls chooses the seed"
         raise WrongAnswer("the random state left alone", "a new seed", hint)
@@ -189,9 +204,7 @@ def _expect_same_kind(right: list[Optimizer], used: list[Optimizer]) -> None:
             raise WrongAnswer(f"{kind} with {name}={value}", came, f"give it {name} as asked")
 
 
-def _expect_tensor_kept(name: str, old: Tensor, mirror: Tensor, mine: Tensor) -> None:
-    if torch.equal(old, mirror) and not is_equal(old, mine):
-        raise WrongAnswer(f"`{name}` unchanged", "other values", NEW_TENSOR)
+def _expect_tensor_kept(name: str, mirror: Tensor, mine: Tensor) -> None:
     if mine.requires_grad != mirror.requires_grad:
         raise WrongAnswer(
             f"`{name}` as it was given",

@@ -12,9 +12,13 @@ class WrongAnswer(AssertionError):
     """An answer that is not right: what was expected, what came, and a hint."""
 
     def __init__(self, expected: Any, got: Any, hint: str = "") -> None:
-        self.hint = hint
+        self.expected, self.got, self.hint = expected, got, hint
         text = f"expected {short(expected)}, got {short(got)}"
         super().__init__(text + (f"; hint: {hint}" if hint else ""))
+
+    def hinting(self, hint: str) -> WrongAnswer:
+        """The same with another hint."""
+        return WrongAnswer(self.expected, self.got, hint)
 
 
 def short(value: Any) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ..checks import NEW_TENSOR, WrongAnswer
+from ..checks import NEW_TENSOR, InputChanged, WrongAnswer
 
 __all__ = ["NEW_TENSOR", "Slips", "ask_and_keep", "explained"]
 
@@ -18,13 +17,11 @@ Slips = list[tuple[Any, str]]  # what a common mistake leads to, and the hint th
 
 def ask_and_keep(answer: Any, hint: str, **given: Any) -> Any:
     """What `answer` makes of what is given, by position; its tensors must stay as they are."""
-    tensors = {name: value for name, value in given.items() if isinstance(value, Tensor)}
-    copies = {name: value.clone() for name, value in tensors.items()}
-    got = answer(*(given | copies).values())
-    for name, value in tensors.items():
-        if not torch.equal(copies[name], value):
-            raise WrongAnswer(f"{name} unchanged", "other values", hint)
-    return got
+    copies = {k: v.clone() if isinstance(v, Tensor) else v for k, v in given.items()}
+    try:
+        return answer(*copies.values())
+    except InputChanged as problem:
+        raise problem.hinting(hint) from None
 
 
 @contextmanager
