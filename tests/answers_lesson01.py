@@ -437,7 +437,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("return missing", "p / (p + q)"),
         ("return a tensor", "return [p / (p + q)]"),
         ("return a tensor", "return True"),
-        ("(line 2 of your cell); hint: is it spelled as in", "return p_data / (p_data + q)"),
+        ("; hint: is it spelled as in", "return p_data / (p_data + q)"),
         ("count the arguments", "def best_discriminator(p): return p"),
         ("keep the shape", "return (p / (p + q))[:, None]"),
     ],
@@ -790,7 +790,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             return (F.softplus(s) - s * labels).mean()
             """,
         ),
-        ("one number only", "return (max(logits, 0) - logits * labels).mean()"),
+        ("clamp or torch.where", "return (max(logits, 0) - logits * labels).mean()"),
         ("s.clamp(min=0) cuts each", "return (torch.max(logits, 0) - logits * labels).mean()"),
         ("no .item()", "return F.binary_cross_entropy_with_logits(logits, labels).item()"),
         ("return missing", "loss = F.binary_cross_entropy_with_logits(logits, labels)"),

@@ -398,7 +398,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("its own mean", swap(DIRECTIONS, (" - activations.mean(dim=0)", ""))),
         ("its own mean", swap(DIRECTIONS, ("mean(dim=0)", "mean()"))),
         (
-            "no division by the deviations",
+            "no division by the standard",
             DIRECTIONS.replace(
                 "_, _, axes", "centred = centred / activations.std(dim=0)\n_, _, axes"
             ),

@@ -373,15 +373,18 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("not the median", swap(GAIN, ("differences.mean()", "differences.median()"))),
         ("to those without", swap(GAIN, ("differences.mean()", "with_samples.mean()"))),
         ("not a ratio", swap(GAIN, ("differences.mean()", "differences.mean() / without.mean()"))),
-        ("the root of the number", swap(GAIN, (" / math.sqrt(len(differences))", ""))),
-        ("the root of the number", swap(GAIN, ("math.sqrt(len(differences))", "len(differences)"))),
+        ("the root of their number", swap(GAIN, (" / math.sqrt(len(differences))", ""))),
+        (
+            "the root of their number",
+            swap(GAIN, ("math.sqrt(len(differences))", "len(differences)")),
+        ),
         (
             "not the variance",
             swap(GAIN, (".std() / math.sqrt(len(differences))", ".var() / len(differences)")),
         ),
         ("with n - 1", swap(GAIN, (".std()", ".std(correction=0)"))),
         (
-            "same digits on both sides",
+            "a pair has the same digits",
             swap(
                 GAIN,
                 (

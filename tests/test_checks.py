@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
 
 import numpy as np
@@ -579,7 +580,16 @@ def test_known_errors_are_what_python_and_pytorch_really_say():
         (lambda: nn.BCELoss()(torch.zeros(2), torch.zeros(3)), "make labels"),
         (lambda: nn.BCEWithLogitsLoss()(x, torch.zeros(3)), "make labels"),
         (lambda: nn.BCELoss()(torch.tensor([2.0]), torch.zeros(1)), "are logits"),
-        (lambda: max(x, 0), "clamp, relu"),
+        (lambda: max(x, 0), "clamp or"),
+        (lambda: x.reshape(2, 1).min(1) < x.reshape(2, 1).max(1), ".values"),
+        (lambda: math.log(x), "torch.log"),
+        (lambda: torch.sqrt(4), "math.sqrt"),
+        (lambda: [1, 2][: 2 / 1], "//"),
+        (lambda: x.argsort().mean(), "indices"),
+        (lambda: (x > 0).mean(), "True and False"),
+        (lambda: x.detach().__setitem__(0, x), "make room"),
+        (lambda: 0.9 * nn.Linear(1, 1), "parameters()"),
+        (lambda: F.nothing, None),
         (lambda: torch.max(x, 0) - x, "cuts each"),
         (lambda: (x * 1)[:1].detach_(), "detach_() changes"),
         (lambda: x.sum().item().backward(), "no .item()"),

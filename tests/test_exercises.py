@@ -139,11 +139,31 @@ def test_references_pass(exercise_id, capsys):
     assert (back, line) == (EXERCISES[exercise_id].reference, f"{exercise_id} ✓ right")
 
 
-def test_a_pair_of_half_written_methods_is_not_started(capsys):
+LEFT_IN = "✗ `raise NotImplementedError` still stands in line {} of your cell; hint: delete that"
+
+
+def test_half_a_class_is_begun(capsys):
     text = RIGHT["01.5"][0].split("def forward")[0] + (
         "def forward(self, images):\n        raise NotImplementedError"
     )
-    assert say("01.5", define("01.5", text), capsys)[1] == f"01.5 ○ {EMPTY}"
+    line = say("01.5", define("01.5", text), capsys)[1]
+    assert line.startswith("01.5 " + LEFT_IN.format(text.count("\n") + 1))
+
+
+def test_a_raise_left_in_beside_an_answer_is_named(capsys):
+    """Above it, below it, and in the constructor of a class."""
+    raising = "raise NotImplementedError  # your answer here"
+    for text, number in ((f"{raising}\nreturn p / (p + q)", 2), (f"r = p / (p + q)\n{raising}", 3)):
+        line = say("01.1", define("01.1", text), capsys)[1]
+        assert line.startswith("01.1 " + LEFT_IN.format(number))
+    text = RIGHT["01.5"][0].replace("super().__init__()", f"super().__init__()\n        {raising}")
+    assert say("01.5", define("01.5", text), capsys)[1].startswith("01.5 " + LEFT_IN.format(4))
+
+
+def test_without_the_cells_source_an_empty_exercise_is_not_started(capsys):
+    names = {}
+    exec(compile("def f(p, q):\n    raise NotImplementedError", "<nowhere>", "exec"), names)
+    assert say("01.1", names["f"], capsys)[1] == f"01.1 ○ {EMPTY}"
 
 
 # The numbers that hints rest on ----------------------------------------------------------------
@@ -159,7 +179,7 @@ def test_lines_read_as_the_lesson_shows_them(capsys):
         "01.9 ✗ expected 1.386, got 0.6931; hint: add both halves: none left out, no average",
         "01.5 ✗ expected the reference's output for the same weights, got another; "
         "hint: the slope is 0.2; LeakyReLU() alone takes 0.01",
-        "01.1 ✗ it raised ZeroDivisionError: division by zero (line 2 of your cell)",
+        "01.1 ✗ it raised ZeroDivisionError: division by zero (line 2 of your cell: return 1 / 0)",
     ]
 
 
@@ -333,10 +353,24 @@ def test_losses_need_the_right_gradient(exercise_id):
 # Check itself -----------------------------------------------------------------------------------
 
 
-def test_an_unknown_exercise_is_answered_with_the_known_ones():
-    known = re.escape(", ".join(NAMES))
-    with pytest.raises(ValueError, match=rf"one of {known}; got '01\.99'"):
-        check(print, "01.99")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("1.9", "expected '01.9' (this lesson has 01.1 to 01.11); got '1.9'"),
+        ("01.99", "expected '01.9' or '01.8' or '01.7' (this lesson has 01.1 to 01.11)"),
+        ("exercise 2,4", "expected '02.4' (this lesson has 02.1 to 02.9)"),
+        (6.1, "expected '06.1', in quotes; got 6.1 without"),
+        ("09.1", "expected a lesson and a number, such as '01.1'; got '09.1'"),
+        ("", "such as '01.1'; got ''"),
+        (None, "such as '01.1'; got None"),
+        (["01.1"], "expected '01.1', in quotes; got ['01.1'] without"),
+    ],
+)
+def test_an_unknown_exercise_is_answered_with_the_nearest_of_its_lesson(given, said):
+    with pytest.raises(ValueError, match=r"^exercise_id: expected ") as caught:
+        check(print, given)
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 120
 
 
 def test_a_stand_in_keeps_its_own_verdict(capsys):
@@ -783,7 +817,7 @@ def test_a_spoiled_pytorch_gets_a_verdict_too(monkeypatch, capsys):
 
 def test_answers_may_print(capsys):
     assert check(define("01.1", "print('hello')\nreturn p / (p + q)"), "01.1")
-    assert capsys.readouterr().out == "hello\n01.1 ✓ right\n"
+    assert capsys.readouterr().out == "hello\nhello\n01.1 ✓ right\n"  # asked twice
 
 
 def test_answers_that_change_what_they_are_given(capsys):

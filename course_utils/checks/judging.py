@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from ..settings import fork_random
+from .unfinished import find_line_left_in
 from .words import WrongAnswer, describe, one_line
 
 TIME_LIMIT = 10.0  # seconds; every check of the course takes well under one
@@ -105,7 +106,11 @@ def _read(problem: BaseException) -> Verdict:
     """The verdict that belongs to what a check raised."""
     if isinstance(problem, NotImplementedError) and not problem.args:
         # The empty exercise. PyTorch raises the same type for other reasons, with a message.
-        return Verdict("not started", "not started: the reference stands in")
+        line = find_line_left_in(problem)
+        if line is None:
+            return Verdict("not started", "not started: the reference stands in")
+        left = f"`raise NotImplementedError` still stands in line {line} of your cell"
+        return Verdict("wrong", f"{left}; hint: delete that line: it ends your answer there")
     text = one_line(problem)
     if isinstance(problem, AssertionError):
         return Verdict("wrong", text or "an assert of your own failed")
@@ -116,6 +121,8 @@ def _read(problem: BaseException) -> Verdict:
 
 _KNOWN_ERRORS = (  # a part of what Python or PyTorch says, and what it means in an exercise
     ("positional argument", "count the arguments: those of the exercise and those of each layer"),
+    ("name 'F' is not defined", "from torch.nn import functional as F, in a cell before"),
+    ("name 'np' is not defined", "import numpy as np, in a cell before; torch has most of it"),
     ("is not defined", "is it spelled as in the parameters, and did the cell that makes it run?"),
     ("used as indices", "indices are whole numbers, or True and False for each place"),
     ("is not callable", "is there a ( ) too many, or an operator missing before it?"),
@@ -135,10 +142,22 @@ _KNOWN_ERRORS = (  # a part of what Python or PyTorch says, and what it means in
     ("Can't detach views", "fakes.detach() makes a new tensor; detach_() changes the fakes"),
     ("has no attribute 'backward'", "backward belongs to the loss itself: no .item() before it"),
     ("'method' object is not", "call it: model.parameters(), with ( )"),
-    ("Boolean value of Tensor", "clamp, relu or torch.where; max and if look at one number only"),
+    (
+        "Boolean value of Tensor",
+        "several numbers are no yes or no: clamp or torch.where; of .min(dim=1) take .values",
+    ),
     ("torch.return_types", "torch.max(s, 0) finds the largest entry; s.clamp(min=0) cuts each"),
     ("not implemented for 'Byte'", "make the pixels float first"),
+    ("Got: Long", "whole numbers have no mean: .float() first; of indices x[indices] is meant"),
     ("could not infer output dtype", "True and False have no mean: .float() first"),
+    ("can be converted to Python scalars", "torch.log, torch.sqrt, ...: math takes one number"),
+    ("must be Tensor, not", "torch's functions take tensors; for one number: math.sqrt, ..."),
+    ("slice indices must be integers", "whole numbers only: // instead of /"),
+    ("number of sizes provided", "several values for one place: make room first, or x[:, i] = ..."),
+    (
+        "unsupported operand type(s)",
+        "a network is no number: loop over its parameters()",
+    ),
     ("must match the size of tensor", "print both shapes: which sizes should be the same?"),
 )
 

@@ -9,6 +9,7 @@ from ..checks import Verdict, judge
 from ..settings import is_strict
 from . import lesson01, lesson02, lesson03, lesson04, lesson05, lesson06, lesson07, lesson08
 from .exercise import Exercise
+from .ids import explain_unknown
 
 T = TypeVar("T")
 
@@ -24,6 +25,13 @@ EXERCISES: dict[str, Exercise] = {
 # References that were handed back, by id(), each with the verdict that it stands for. Known by
 # identity, not by an attribute: nothing of an answer is touched outside `judge`.
 _stand_ins: dict[int, tuple[Any, str, Verdict]] = {}
+
+
+def need_exercise(exercise_id: object) -> str:
+    """`exercise_id` if there is such an exercise, else a ValueError with the nearest ones."""
+    if not isinstance(exercise_id, str) or exercise_id not in EXERCISES:
+        raise ValueError(explain_unknown(exercise_id, list(EXERCISES)))
+    return exercise_id
 
 
 class ExerciseNotPassed(AssertionError):
@@ -45,10 +53,7 @@ def check(answer: T, exercise_id: str) -> T:
         ExerciseNotPassed: in strict mode (`COURSE_STRICT=1`, and in the solved edition), if the
             answer is wrong or not started. That is how an instructor grades.
     """
-    if exercise_id not in EXERCISES:
-        raise ValueError(
-            f"exercise_id: expected one of {', '.join(EXERCISES)}; got {exercise_id!r}"
-        )
+    need_exercise(exercise_id)
     exercise = EXERCISES[exercise_id]
     _, stands_in_for, last = _stand_ins.get(id(answer), (None, None, None))
     if last is not None and stands_in_for == exercise_id:

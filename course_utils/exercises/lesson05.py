@@ -185,7 +185,7 @@ def _spoiled_covariances(features: Tensor) -> Slips:
         (of_all.T @ of_all / (count - 1), each_mean),
         (covariance / deviations / deviations[:, None], "that is the correlation: do not rescale"),
         (covariance.diag().diag(), "features go together: A.T @ A, not the variances alone"),
-        (covariance.sqrt(), "no square root: covariances, not deviations"),
+        (covariance.sqrt(), "no square root: covariances, not standard deviations"),
     ]
 
 

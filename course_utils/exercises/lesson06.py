@@ -390,7 +390,10 @@ def _spoiled_directions(latents: Tensor, activations: Tensor, count: int) -> Sli
         (back(activations @ axes[:count].T), f"{mean}, for the coordinates as well"),
         (of(activations - activations.mean()), mean),
         (of(activations - activations.mean(dim=1, keepdim=True)), mean),
-        (of(centred / activations.std(dim=0)), "no division by the deviations: subtract the mean"),
+        (
+            of(centred / activations.std(dim=0)),
+            "no division by the standard deviation: subtract the mean",
+        ),
         (back(centred @ smallest.T), largest),
         (back(centred @ smallest.flip(0).T), largest),
         (back(coordinates.flip(1)), largest),
@@ -581,6 +584,12 @@ def _ask_search(
             "a z of its own for the solver",
             "one computed from another",
             "first clone, then requires_grad_: z.clone().requires_grad_()",
+        ),
+        (
+            "mat1 and mat2",
+            "pictures from the G that is given",
+            "another network",
+            "G(z), with the G in the brackets of find_latent",
         ),
         ("iterable of Tensors", "a list for the solver", "a tensor", "Adam([z], lr=lr)"),
     ):

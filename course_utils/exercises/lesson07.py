@@ -414,14 +414,17 @@ def ask_gain(answer: Any) -> None:
         expect_number(got[0], mean, "the mean of with_samples - without", slips)
         error = differences.std() / math.sqrt(count)
         apart = (without.var() / count + with_samples.var() / count).sqrt()
-        root = "divide the deviation by the root of the number of seeds"
+        root = "the standard deviation of the differences, divided by the root of their number"
+        both = "one standard deviation, that of the differences: a pair has the same digits"
         slips = [
+            ((without.std() + with_samples.std()) / math.sqrt(count), both),
+            ((with_samples.std() - without.std()) / math.sqrt(count), both),
             (differences.std(), root),
             (differences.std() / count, root),
-            (differences.var() / count, f"the deviation, not the variance; {root}"),
+            (differences.var() / count, f"std(), not the variance; {root}"),
             (differences.std(correction=0) / math.sqrt(count), "std() as it is: with n - 1"),
-            (apart, "the deviation of the differences: the same digits on both sides"),
-            (with_samples.std() / math.sqrt(count), "the deviation of the differences"),
+            (apart, both),
+            (with_samples.std() / math.sqrt(count), both),
             (differences.std() / math.sqrt(count - 1), root),
         ]
         expect_number(got[1], error, root, slips)
