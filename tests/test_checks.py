@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import random
+import warnings
 
 import numpy as np
 import pytest
@@ -582,7 +583,7 @@ def test_known_errors_are_what_python_and_pytorch_really_say():
         (lambda: nn.BCELoss()(torch.tensor([2.0]), torch.zeros(1)), "are logits"),
         (lambda: max(x, 0), "clamp or"),
         (lambda: x.reshape(2, 1).min(1) < x.reshape(2, 1).max(1), ".values"),
-        (lambda: math.log(x), "torch.log"),
+        (lambda: math.log(x.detach()), "torch.log"),
         (lambda: torch.sqrt(4), "math.sqrt"),
         (lambda: [1, 2][: 2 / 1], "//"),
         (lambda: x.argsort().mean(), "indices"),
@@ -610,3 +611,9 @@ def test_layers_that_reshape_are_there_for_the_tests():
     assert digits.max() > 0.9
     assert ToVector()(digits).shape == (4, 784)
     assert ToImage()(digits) is not None
+
+
+def test_warnings_of_an_answer_stay_silent(recwarn):
+    """The verdict speaks; a red box besides it would puzzle."""
+    assert judge(lambda f: f(), lambda: warnings.warn("hm", stacklevel=1)).mark == "right"
+    assert not recwarn

@@ -178,11 +178,8 @@ def _expect_unchanged(name: str, old: Any, mirror: Any, mine: Any) -> None:
         if torch.equal(old, mirror) and not is_equal(old, mine):
             raise InputChanged(f"{name} unchanged", "other values", NEW_TENSOR)
     elif isinstance(mine, (list, dict, set)) and mine != mirror:
-        raise InputChanged(
-            f"{name} as it was",
-            "a changed one",
-            f"no pop, sort or append: a copy, list({name}), is yours",
-        )
+        hint = f"no pop, sort or append: a copy, list({name}), is yours"
+        raise InputChanged(f"{name} as it was", "a changed one", hint)
 
 
 def _expect_no_seed(seed: int) -> None:

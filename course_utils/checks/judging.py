@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -81,7 +82,8 @@ def _settings_kept() -> Iterator[None]:
     """Inside: seeded, float32. Outside: random states and settings are as they were."""
     dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
     streams, environment = (sys.stdout, sys.stderr), dict(os.environ)
-    with fork_random(seed=0):
+    with fork_random(seed=0), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the verdict says what is wrong; a red box would only add
         torch.set_default_dtype(torch.float32)
         torch.set_num_threads(1)  # small work: starting more costs more than they bring
         try:
