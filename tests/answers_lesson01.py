@@ -440,6 +440,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("; hint: is it spelled as in", "return p_data / (p_data + q)"),
         ("count the arguments", "def best_discriminator(p): return p"),
         ("keep the shape", "return (p / (p + q))[:, None]"),
+        ("make a new tensor", "p /= p + q\nreturn p"),
     ],
     "01.2": [
         ("swap the two", "return -torch.log(d_fake).mean(), torch.log(1 - d_fake).mean()"),
@@ -469,6 +470,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "return torch.log(1 - d_fake).mean(), -torch.log(d_fake).mean().detach()",
         ),
         ("NumPy", "import numpy as np\nreturn np.log(1 - d_fake.numpy()).mean(), 0"),
+        ("torch.log", "import math\nreturn math.log(1 - d_fake), -math.log(d_fake)"),
     ],
     "01.3": [
         ("0 to 1", "return pixels / 255"),
@@ -977,5 +979,6 @@ WRONG: dict[str, list[tuple[str, str]]] = {
                 a.mul_(decay).add_(m, alpha=1 - decay)
             """,
         ),
+        ("its parameters()", "average = decay * average + (1 - decay) * model"),
     ],
 }

@@ -272,6 +272,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("return missing", swap(BCE, ("return ", "found = "))),
         ("return a tensor", swap(BCE, ("d_fake, g_fake\n", "d_fake, None\n"))),
         ("is it spelled", "return sigmoid(scores) - 1, sigmoid(scores), sigmoid(scores) - 1"),
+        ("make a new tensor", "scores.sigmoid_()\nreturn scores - 1, scores, scores - 1"),
     ],
     "03.2": [
         ("the ½ before each square", D_LOSS.replace("0.5 * ", "")),
@@ -410,6 +411,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("return missing", swap(BEST, ("return ", ""))),
         ("is it spelled", swap(BEST, ("a * q", "alpha * q"))),
         ("count the arguments", "def best_score(p, q):\n    return p / (p + q)"),
+        ("make a new tensor", "p /= p + q\nreturn a + (b - a) * p"),
     ],
     "03.6": [
         (
@@ -462,6 +464,10 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("the word itself", swap(COMPARE, ('"first"', "first"))),
         ("return missing", swap(COMPARE, ('return "undecided"', "pass"))),
         ("is it spelled", swap(COMPARE, ("max(first)", "max(frist)"))),
+        (
+            "no pop, sort",
+            'first.sort()\nreturn "first" if first[-1] < min(second) else "undecided"',
+        ),
     ],
     "03.7": [
         ("still see the old x", IN_TURNS),

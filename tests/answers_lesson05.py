@@ -524,6 +524,10 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("return missing", swap(GAUSSIAN, ("return mean, covariance", ""))),
         ("return a tensor", swap(GAUSSIAN, ("return mean", "return mean.tolist()"))),
         ("is it spelled", swap(GAUSSIAN, ("centred = ", "centered = "))),
+        (
+            "make a new tensor",
+            "mean = features.mean(dim=0)\nfeatures -= mean\nreturn mean, features.T @ features / 4",
+        ),
     ],
     "05.4": [
         ("clamp(min=0) before each", swap(ROOT, ("values.clamp(min=0)", "values"))),

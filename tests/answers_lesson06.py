@@ -312,6 +312,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "one copy of z for each value",
             swap(SWEEP, ("repeat(len(values), 1)", "repeat(len(z), 1)")),
         ),
+        ("make room", "z = z.clone()\nz[index] = values\nreturn z"),
     ],
     "06.2": [
         ("take its root", 'return dim if kind == "normal" else dim / 3'),
@@ -330,6 +331,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "else math.sqrt(dim / 3)",
         ),
         ("one number", "return torch.full((3,), float(dim)).sqrt()"),
+        ("math.sqrt", "return torch.sqrt(dim)"),
     ],
     "06.3": [
         ("swap the two", "t = t[:, None]\nreturn t * a + (1 - t) * b"),
@@ -348,6 +350,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("t[:, None]", "return (1 - t) * a + t * b"),
         ("make a new tensor", "t = t[:, None]\na *= 1 - t[0]\nreturn (1 - t) * a + t * b"),
         ("no easing", "t = (3 * t**2 - 2 * t**3)[:, None]\nreturn (1 - t) * a + t * b"),
+        ("expected 1.25 at [2, 3], got 3.35", "return a + t[:, None] * b"),
     ],
     "06.4": [
         ("the straight line", LERP),
@@ -491,6 +494,8 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("most extreme one alone", "return latents[scores.argmax()] - latents[scores.argmin()]"),
         ("dim=0", ATTRIBUTE.replace("mean(dim=0)", "mean()")),
         ("not the median", ATTRIBUTE.replace("mean(dim=0)", "median(dim=0).values")),
+        ("x[indices]", "o = scores.argsort()\nreturn o[-3:].mean(0) - o[:3].mean(0)"),
+        ("//", "o = scores.argsort()\nn = len(o) / 10\nreturn latents[o[-n:]].mean(0)"),
     ],
     "06.7": [
         ("with no minus", swap(FIND, ("loss = (", "loss = -("))),
@@ -514,6 +519,18 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    solver.zero_grad()\n    loss.backward()\n    solver.step()\nreturn z.detach()",
         ),
         ("requires_grad_() first", swap(FIND, ("z.clone().requires_grad_()", "z.clone()"))),
+        ("torch.optim.Adam, as asked", swap(FIND, ("optim.Adam", "optim.SGD"))),
+        ("torch.optim.Adam, as asked", swap(FIND, ("optim.Adam", "optim.AdamW"))),
+        ("give it lr as asked", swap(FIND, ("lr=lr", "lr=0.1"))),
+        ("in the brackets of find_latent", swap(FIND, ("G(z)", "nn.Linear(784, 12)(z)"))),
+        (
+            "once, before the loop",
+            swap(
+                FIND,
+                ("solver = torch.optim.Adam([z], lr=lr)\n", ""),
+                ("    loss =", "    solver = torch.optim.Adam([z], lr=lr)\n    loss ="),
+            ),
+        ),
     ],
     "06.8": [
         ("those are logits", "with torch.no_grad():\n    return D(G(path)).flatten()"),

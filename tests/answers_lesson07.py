@@ -315,6 +315,16 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             ),
         ),
         ("in their order", swap(D_LOSS, ("detach(), labels", "detach(), labels.roll(1)"))),
+        (
+            "detach only what is named",
+            "with torch.no_grad():\n    f = D(fakes, labels)\n"
+            "return F.softplus(-D(images, labels)).mean() + F.softplus(f).mean()",
+        ),
+        (
+            "detach only what is named",
+            "f = D(fakes, labels).detach()\n"
+            "return F.softplus(-D(images, labels)).mean() + F.softplus(f).mean()",
+        ),
     ],
     "07.5": [
         ("told the labels", "return F.softplus(-D(fakes)).mean()"),
@@ -397,6 +407,11 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "return mean, error",
             swap(GAIN, ("return differences.mean(), error", "return differences.mean()")),
         ),
+        (
+            "a pair has the same digits",
+            "d = with_samples - without\n"
+            "return d.mean(), (with_samples.std() + without.std()) / math.sqrt(len(d))",
+        ),
     ],
     "07.9": [
         ("not the number", swap(COPIES, (".float().mean()", ".sum()"))),
@@ -412,5 +427,9 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ),
         ("no fixed bound", swap(COPIES, ("< to_others", "< 1"))),
         ("one share", swap(COPIES, (".mean()", ""))),
+        (
+            ".min(dim=1) take .values",
+            "return (torch.cdist(samples, training).min(1) < torch.cdist(samples, others).min(1))",
+        ),
     ],
 }

@@ -335,7 +335,7 @@ def _expect_same_gradients(
                 f"no gradient for {name}", "one", f"{name} learns nothing here: detach"
             )
         expected, other = name_difference(wanted, came)
-        hint = "is a part of the formula cut off from it, or counted twice?"
+        hint = "a part is cut off by detach or no_grad, or counted twice: detach only what is named"
         raise WrongAnswer(f"gradients {expected} for {name}", other, hint)
 
 

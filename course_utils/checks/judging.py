@@ -113,7 +113,8 @@ def _read(problem: BaseException) -> Verdict:
             return Verdict("not started", "not started: the reference stands in")
         left = f"`raise NotImplementedError` still stands in line {line} of your cell"
         return Verdict("wrong", f"{left}; hint: delete that line: it ends your answer there")
-    text = one_line(problem)
+    own = isinstance(problem, WrongAnswer)  # with a hint at its end, which must not be cut
+    text = one_line(problem, longest=400 if own else 200)
     if isinstance(problem, AssertionError):
         return Verdict("wrong", text or "an assert of your own failed")
     hint = next((f"; hint: {hint}" for part, hint in _KNOWN_ERRORS if part in text), "")
@@ -150,7 +151,10 @@ _KNOWN_ERRORS = (  # a part of what Python or PyTorch says, and what it means in
     ),
     ("torch.return_types", "torch.max(s, 0) finds the largest entry; s.clamp(min=0) cuts each"),
     ("not implemented for 'Byte'", "make the pixels float first"),
-    ("Got: Long", "whole numbers have no mean: .float() first; of indices x[indices] is meant"),
+    (
+        "Got: Long",
+        "whole numbers have no mean: .float() first, or, if they are indices, x[indices]",
+    ),
     ("could not infer output dtype", "True and False have no mean: .float() first"),
     ("can be converted to Python scalars", "torch.log, torch.sqrt, ...: math takes one number"),
     ("must be Tensor, not", "torch's functions take tensors; for one number: math.sqrt, ..."),

@@ -66,17 +66,14 @@ def describe(value: Any) -> str:
     return f"{type(value).__name__} {text[:40]!r}"
 
 
-def one_line(problem: BaseException) -> str:
-    """What the exception says: one line, printable everywhere, not too long."""
+def one_line(problem: BaseException, longest: int = 200) -> str:
+    """What the exception says: one line, printable everywhere, of at most so many characters."""
     try:
         text = " ".join(str(problem).split())
     except Exception:  # its own __str__ is broken
         text = "(it cannot say what is wrong)"
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
-
-
-_LONGEST = 200  # characters of an exception's message
+    return text if len(text) <= longest else text[:longest] + " ..."
 
 
 HINT_OUTPUT = "forward returns one tensor: is the return there?"

@@ -522,10 +522,10 @@ def find_latent(G, target, z, steps, lr):
 
 def ask_find_latent(answer: Any) -> None:
     calls = []
-    for steps, flipped in ((150, 0), (200, 2)):  # the second target is out of reach
+    for steps, lr, flipped in ((150, 0.1, 0), (200, 0.07, 2)):  # the second is out of reach
         G, target, z = _hide_latent(flipped)
-        got, count = _ask_search(answer, G, target, z, steps)
-        _expect_found(got, G, target, z, steps)
+        got, count = _ask_search(answer, G, target, z, steps, lr)
+        _expect_found(got, G, target, z, steps, lr)
         calls.append(count)
     if calls[0] == calls[1] > 0:
         hint = "use the argument: for _ in range(steps)"
@@ -540,9 +540,6 @@ class _Counter(nn.Sequential):
     def forward(self, noise: Tensor) -> Tensor:
         self.calls += 1
         return super().forward(noise)
-
-
-LR = 0.1
 
 
 def _hide_latent(flipped: int) -> tuple[_Counter, Tensor, Tensor]:
@@ -562,7 +559,7 @@ def _hide_latent(flipped: int) -> tuple[_Counter, Tensor, Tensor]:
 
 
 def _ask_search(
-    answer: Any, G: _Counter, target: Tensor, z: Tensor, steps: int
+    answer: Any, G: _Counter, target: Tensor, z: Tensor, steps: int, lr: float
 ) -> tuple[Tensor, int]:
     """The latent that `answer` finds, and how often it asked G; neither G nor z may change."""
     weights = [weight.clone() for weight in G.parameters()]
@@ -594,7 +591,7 @@ def _ask_search(
         ("iterable of Tensors", "a list for the solver", "a tensor", "Adam([z], lr=lr)"),
     ):
         keep = "search with a copy: z.clone().requires_grad_(); detach() alone makes none"
-        got = ask_and_keep(answer, keep, G=G, target=target, z=z, steps=steps, lr=LR)
+        got = ask_and_keep(answer, keep, G=G, target=target, z=z, steps=steps, lr=lr)
     calls = G.calls
     if not all(map(torch.equal, G.parameters(), weights)):
         raise WrongAnswer(
@@ -611,30 +608,34 @@ def _ask_search(
     return got.cpu().to(z.dtype), calls
 
 
-def _expect_found(got: Tensor, G: nn.Module, target: Tensor, z: Tensor, steps: int) -> None:
+def _expect_found(
+    got: Tensor, G: nn.Module, target: Tensor, z: Tensor, steps: int, lr: float
+) -> None:
     """The picture of `got` is nearly as near to the target as a right search comes."""
 
     def error(latent: Tensor) -> float:
         return (G(latent) - target).square().mean().item()
 
-    best, start, came = error(find_latent(G, target, z, steps, LR)), error(z), error(got)
+    best, start, came = error(find_latent(G, target, z, steps, lr)), error(z), error(got)
     bound = best + 0.05 * (start - best)
     if not came < bound:
-        hint = _explain_search(got, G, target, z, steps)
+        hint = _explain_search(got, G, target, z, steps, lr)
         if not hint:
             hint = "the loss is the mean of (G(z) - target)²; backward, then step, `steps` times"
             hint = "the error grew: make it small, with no minus" if came > start else hint
         raise WrongAnswer(f"a mean squared error below {bound:.2g}", f"{came:.2g}", hint)
 
 
-def _explain_search(got: Tensor, G: nn.Module, target: Tensor, z: Tensor, steps: int) -> str:
+def _explain_search(
+    got: Tensor, G: nn.Module, target: Tensor, z: Tensor, steps: int, lr: float
+) -> str:
     """The hint for a search that went astray in a known way; "" if in none."""
     if torch.equal(got, z):
         return "z came back as it was: loss.backward() and solver.step(), of Adam([z], lr=lr)"
 
     def search(loss: Callable[[Tensor], Tensor], steps: int = steps, clear: bool = True) -> Tensor:
         moving = z.clone().requires_grad_()
-        solver = torch.optim.Adam([moving], lr=LR)
+        solver = torch.optim.Adam([moving], lr=lr)
         for _ in range(steps):
             if clear:
                 solver.zero_grad()
