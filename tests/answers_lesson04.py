@@ -127,7 +127,7 @@ return u @ matrix @ v
 """
 
 FLIP = """\
-coins = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
+coins = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) < 0.5
 return torch.where(coins, images.flip(3), images)
 """
 
@@ -349,7 +349,7 @@ RIGHT: dict[str, list[str]] = {
         return out
         """,
         """
-        coins = torch.bernoulli(torch.full((len(images), 1, 1, 1), 0.5), generator=generator)
+        coins = torch.bernoulli(torch.full_like(images[:, :1, :1, :1], 0.5), generator=generator)
         return coins * images.flip(3) + (1 - coins) * images
         """,
         """
@@ -746,6 +746,13 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("one tensor", swap(FLIP, ("return ", "return coins, "))),
         ("return missing", swap(FLIP, ("return ", "out = "))),
         ("is it spelled", swap(FLIP, ("generator=generator", "generator=rng"))),
+        (
+            "device=images.device",
+            """
+            coins = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
+            return torch.where(coins, images.flip(3), images)
+            """,
+        ),
     ],
     "04.8": [
         ("down from the beginning", "return 1 - share"),

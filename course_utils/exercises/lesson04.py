@@ -569,6 +569,7 @@ def ask_flip_some(answer: Any) -> None:
     want = torch.where(_read_coins(got, images)[:, None, None, None], weights.flip(3), weights)
     if not torch.allclose(slopes, want, atol=1e-5):
         raise WrongAnswer("the gradient mirrored as the image", "another", "no detach, no clamp")
+    _ask_elsewhere(answer, "images", torch.empty(5, 3, 4, 6, device="meta"), torch.Generator())
 
 
 _FROM_GENERATOR = "draw the coins from it: torch.rand(..., generator=generator), without a seed"
