@@ -617,3 +617,82 @@ def test_warnings_of_an_answer_stay_silent(recwarn):
     """The verdict speaks; a red box besides it would puzzle."""
     assert judge(lambda f: f(), lambda: warnings.warn("hm", stacklevel=1)).mark == "right"
     assert not recwarn
+
+
+class Spoiled(nn.Module):
+    """The right network, whose forward goes wrong in a way that its output does not show."""
+
+    def __init__(self, network, how):
+        super().__init__()
+        self.network, self.how = network, how
+
+    def forward(self, x):
+        if self.how == "no_grad":
+            with torch.no_grad():
+                return self.network(x)
+        if self.how == "detach inside":
+            for place, layer in enumerate(self.network):
+                x = layer(x)
+                x = x.detach() if place == len(self.network) - 3 else x
+            return x
+        if self.how == "detach the input":
+            return self.network(x.detach())
+        if self.how == "in place":
+            y = self.network(x)
+            x.zero_()
+            return y
+        if self.how == "twice":
+            with torch.no_grad():
+                self.network(x)
+        if self.how == "always training":
+            self.network.train()
+        return self.network(x)
+
+
+@pytest.mark.parametrize("name", ["discriminator", "generator", "dc_classifier", "dc_generator"])
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("no_grad", "gradients must reach every layer"),
+        ("detach inside", "gradients must reach every layer"),
+        ("detach the input", "gradients must reach every layer"),
+        ("in place", "inputs unchanged"),
+    ],
+)
+def test_networks_whose_output_hides_a_fault(name, how, words):
+    test, build, _ = PAIRS[name]
+    test(Spoiled(build(), ""))  # a network in a network is fine
+    with pytest.raises(WrongAnswer, match=words):
+        test(Spoiled(build(), how))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda right: Spoiled(right, "twice"), "running statistics"),
+        (lambda right: Spoiled(right, "always training"), "eval mode"),
+        (
+            lambda right: replace_layers(right, nn.BatchNorm2d, nn.BatchNorm2d(64, momentum=0.8)),
+            "running statistics",
+        ),
+        (
+            lambda right: nn.Sequential(*right, Lambda(lambda x: F.dropout(x, 0.0))),
+            None,  # nothing is dropped
+        ),
+    ],
+)
+def test_statistics_and_eval_mode_count(spoil, words):
+    network = spoil(cu.build_dc_generator(4))
+    if words is None:
+        return cu.test_dc_generator(network)
+    with pytest.raises(WrongAnswer, match=words):
+        cu.test_dc_generator(network)
+
+
+class Lambda(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
