@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import subprocess
+import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -899,3 +901,16 @@ def test_an_unknown_option_is_named(option):
         GOOD.run(**{option: 1})
     with pytest.raises(TypeError, match=f"unexpected keyword argument '{option}'"):
         build_step(**{option: 1})
+
+
+def test_scores_that_still_have_their_graph_are_kept_without_a_warning(recwarn):
+    """PyTorch warns of these once a process, so a fresh one asks."""
+    code = (
+        "import torch; from course_utils.training import History; h = History();"
+        "loss = torch.ones(1, requires_grad=True).sum();"
+        "h.log(1, {'d_loss': loss}); h.note('distance', loss); print(h.d_loss, h.extra)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["[1.0]", "{'distance':", "[1.0]}"], done.stderr
+    assert done.stderr == ""

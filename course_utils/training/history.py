@@ -64,7 +64,7 @@ class History:
         for name, value in scores.items():
             values = getattr(self, name) if name in COLUMNS else self.extra.setdefault(name, [])
             values += [math.nan] * (len(self.step) - 1 - len(values))
-            values.append(float(value))
+            values.append(_to_float(value))
         for values in self.extra.values():
             values += [math.nan] * (len(self.step) - len(values))
 
@@ -78,7 +78,7 @@ class History:
         if self.step:
             values = self.extra.setdefault(name, [])
             values += [math.nan] * (len(self.step) - len(values))
-            values[-1] = float(value)
+            values[-1] = _to_float(value)
 
     def to_csv(self, path: str | Path | None = None) -> str:
         """The logged numbers as a table; also written to `path`, if one is given."""
@@ -157,6 +157,11 @@ class Scores:
                 if not math.isfinite(self._latest[name]):
                     raise Diverged(number, name, self._latest[name])
         return self._latest
+
+
+def _to_float(value: Tensor | float) -> float:
+    """A score as a number; of one that still has its graph, PyTorch would warn."""
+    return float(value.detach() if isinstance(value, Tensor) else value)
 
 
 def _alike(values: Iterable[Tensor]) -> list[Tensor]:
