@@ -184,11 +184,13 @@ def test_the_notebook_opens_in_the_order_that_a_reader_needs(lesson):
 def test_prose_gets_its_pictures_and_its_measured_costs(lesson):
     text = read(lesson.student).cells[1].source
     assert f"![two dots](data:image/png;base64,{base64.b64encode(PNG).decode()})" in text
-    assert "| `gpu` | not measured yet | | |" in text
+    assert "| profile |" not in text  # nothing was measured: not even the table's head
     cost = {"01": {"cpu": {"minutes": 2.13, "memory_gb": 1.25, "machine": "an abacus"}}}
     (lesson.root / "course_utils" / "measured.json").write_text(json.dumps(cost))
     authoring.build_lessons(lesson.root)
-    assert "| `cpu` | 2.1 | 1.2 GB | an abacus |" in read(lesson.student).cells[1].source
+    table = read(lesson.student).cells[1].source.split("\n\n")[-1]
+    assert table.endswith("| --- |\n| `cpu` | 2.1 | 1.2 GB | an abacus |")
+    assert "gpu" not in table and "not measured" not in table  # a row without a figure is left out
 
 
 def test_the_metadata_says_nothing_of_the_machine(lesson):
