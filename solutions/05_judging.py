@@ -19,7 +19,7 @@
 # %% [markdown]
 # **The exercises** work as in lesson 1. Each asks for a *new* result: leave the arguments as they are, and
 # let gradients through, unless the text says otherwise. An answer draws no random numbers and changes no
-# settings. If one fits only the example of the text, the check will find out.
+# settings. The check tries more cases than the text names.
 
 # %%
 import html
@@ -540,8 +540,8 @@ for name, images in {"samples": samples, "test digits": real.float() / 127.5 - 1
     print(f"{name:12s} median distance to the nearest training digit {distances.median():.2f}")
 
 # %% [markdown]
-# Everything at once, with 5,000 samples and its floor: `cu.judge_samples`. Every recipe of the course
-# prints this table at the end of its training. Its last two rows are new, and again made of balls around the
+# Everything at once, with 5,000 samples and its floor: `cu.judge_samples`. Every recipe of the course (a training with a
+# name, such as `mlp_logits`) prints this table at its end. The last two rows are new, and again made of balls around the
 # **real** images, each to its k-th nearest neighbour (Naeem et al. 2020):
 
 # %% [markdown]
@@ -732,7 +732,7 @@ cu.animate_samples(history)
 # %% [markdown]
 # <details><summary>You choose, among 50 checkpoints, the one with the smallest distance. Is that number still honest?</summary>
 #
-# A little too good: with 50 tries one is lucky. Measure the chosen one again, on new samples.
+# A little too good: of 50 tries one was lucky. Measure the chosen one again, on new samples.
 #
 # </details>
 

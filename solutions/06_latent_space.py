@@ -19,7 +19,7 @@
 # %% [markdown]
 # **The exercises** work as in lesson 1. Each asks for a *new* result: leave the arguments as they are, and
 # let gradients through, unless the text says otherwise. An answer draws no random numbers and changes no
-# settings. If one fits only the example of the text, the check will find out.
+# settings. The check tries more cases than the text names.
 
 # %%
 import math
@@ -380,8 +380,8 @@ show_images(
 cu.explore(G, space="directions", seed=5)
 
 # %% [markdown]
-# Directions are found without labels, so they mean what they mean: often a mixture. For a direction with a *name* one has to say
-# what one wants.
+# Directions are found without labels, and most of them mean a mixture of things. For a direction with a *name* you have to say
+# what you want.
 
 # %% [markdown]
 # ## Part 6: arithmetic with digits
@@ -432,8 +432,8 @@ show_images(
     draw(add(some, more_ink)),
     nrow=len(amounts),
     titles="A 2, a 3, a 5 and an 8, less ink to the left and more to the right",
-    alt="Four rows of nine generated digits, the original in the middle. To the right they become rounder, to the left "
-    "narrower, and at the ends most are another digit.",
+    alt="Four rows of nine generated digits, the original in the middle. From left to right the white grows; which digits "
+    "they are read as, the next cell counts.",
     kind="fake",
 )
 
@@ -475,7 +475,7 @@ show_images(
 )
 
 # %% [markdown]
-# Far out the direction no longer holds: it is a mean over 3s, and a straight line ends at other digits some time. Half a
+# Far out the direction no longer holds: it is a mean over 3s, and a straight line sooner or later ends at other digits. Half a
 # step is safer than a whole one.
 
 # %% [markdown]
@@ -691,7 +691,7 @@ print(f"the file has {path.stat().st_size:,}: the rest is the page and its slide
 
 # %% [markdown]
 # Open the file by a double click: `my_gan.html` in the runs folder (in Colab: the folder icon on the left, then download). It works
-# on a phone, too. Nothing in it asks any server for anything, and whoever has it has your weights.
+# on a phone, too. Nothing in it asks any server for anything, and anybody who has the file has your weights.
 
 # %% [markdown]
 # ## When it goes wrong

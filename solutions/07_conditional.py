@@ -17,7 +17,7 @@
 # %% [markdown]
 # **The exercises** work as in lesson 1. Each asks for a *new* result: leave the arguments as they are, and
 # let gradients through, unless the text says otherwise. An answer draws no random numbers and changes no
-# settings. If one fits only the example of the text, the check will find out.
+# settings. The check tries more cases than the text names.
 
 # %%
 import math
@@ -214,7 +214,7 @@ step = MyStep(
 loader = cu.BatchLoader(train_set, 64, "cpu", drop_last=True)
 
 # %% [markdown]
-# **What to expect:** about a minute on two cores for one pass over MNIST. The losses are as restless as ever. Of the samples each column is
+# **What to expect:** about a minute on two cores for one epoch of MNIST. The losses are as restless as ever. Of the samples each column is
 # to become its own digit.
 
 # %% tags=["figure:own"]
@@ -226,15 +226,15 @@ noise, labels = every_digit(torch.randn(4, 64))
 show_images(
     draw(own, noise, labels),
     nrow=10,
-    titles="Your own, after one pass",
-    alt="Four rows of ten generated digits after one pass over the training digits: most columns show their digit already.",
+    titles="Your own, after one epoch",
+    alt="Four rows of ten generated digits after one epoch of training: most columns show their digit already.",
     kind="fake",
 )
 
 # %% [markdown]
 # ## Part 3: does it obey?
 #
-# *About 5 minutes.* One may ask a classifier that knows real digits: does it read what was asked for?
+# *About 5 minutes.* Ask a classifier that knows real digits: does it read what was asked for?
 #
 # **Exercise 07.6.** The share of samples whose largest logit `(N, 10)` is that of their label `(N,)`.
 
@@ -259,7 +259,7 @@ for name, network in {"shipped": G, "your own": own}.items():
 # %% [markdown]
 # ## Part 4: samples as training data
 #
-# *About 20 minutes.* Labelled digits are expensive: somebody has to write and to read them. G gives as many as you like, with labels, for nothing.
+# *About 20 minutes.* Labelled digits are expensive: somebody has to write and to read them. G gives as many as you like, with labels, for free.
 # Is that new data? Take **100** real digits, ten of each, and nothing else: for the classifier and for the GAN as well. (A GAN that had
 # seen all of MNIST would smuggle in 60,000 digits.) **What to expect:** about a minute on two cores.
 
@@ -314,7 +314,7 @@ show_images(
 )
 
 # %% [markdown]
-# And what one would do without any GAN: **move** each real digit a little, another way each time (turned by up to 10 degrees, shifted by up to 2
+# And what you would do without any GAN: **augmentation**. Move each real digit a little, another way each time (turned by up to 10 degrees, shifted by up to 2
 # pixels). Five classifiers of the same kind, on the same 100 digits: about half a minute on two cores. **Before you run the cell:** put the five in order.
 
 # %%
@@ -416,7 +416,7 @@ cu.show_figure(
 # %% [markdown]
 # ## Part 5: a score for a generator
 #
-# *About 5 minutes.* Turn it round: the accuracy with **only samples** judges G. Somebody who learned to read from G's digits alone is asked to read real ones.
+# *About 5 minutes.* Turn the question round: the accuracy with **only samples** judges G. Somebody who learned to read from G's digits alone is asked to read real ones.
 # It is called the *classification accuracy score* (Ravuri and Vinyals 2019). It notices what the distance of lesson 5 may forgive: labels that are wrong, and kinds of writing that never come up. After the ±
 # stands the standard deviation over the five choices of digits.
 
@@ -436,7 +436,7 @@ for count in extra_data.COUNTS:
 # ## Part 6: what does it remember?
 #
 # *About 15 minutes.* A generator that has seen 100 pictures may give them back. For digits that is dull. For faces, letters or X-rays it is a **leak**:
-# somebody's picture comes out of a network that was handed on in good faith.
+# somebody's picture comes out of a network that was handed on without a second thought.
 
 # %% [markdown]
 # A test: hold back as many pictures as it was trained on. A sample from a G that has understood *digits* is as near to the one set as to the other, so about half of the samples are
@@ -478,7 +478,7 @@ show_images(
 # %% [markdown]
 # ### Before you train on pictures of others
 #
-# - **Ask.** Whoever is in the data did not agree to a generator by being on the web. For faces, voices and patients, consent is also the law in many places.
+# - **Ask.** People do not agree to a generator by having a picture on the web. For faces, voices and patients, consent is also the law in many places.
 # - **Say so.** Synthetic pictures go with a note that they are, and how they were made. A face that does not exist can still ruin a reputation that does.
 
 # %% [markdown]

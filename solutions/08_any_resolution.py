@@ -17,7 +17,7 @@
 # %% [markdown]
 # **The exercises** work as in lesson 1. Each asks for a *new* result: leave the arguments as they are, and
 # let gradients through, unless the text says otherwise. An answer draws no random numbers and changes no
-# settings. If one fits only the example of the text, the check will find out.
+# settings. The check tries more cases than the text names.
 
 # %%
 import math
@@ -38,7 +38,7 @@ cu.set_seed(8)
 # %% [markdown]
 # ## Part 1: a picture is a function
 #
-# *About 15 minutes.* Think of a picture as a function: at each point (x, y) it has a grey value. Pixels are only the places where somebody has asked. Ask at more places, and the
+# *About 15 minutes.* Think of a picture as a function: at each point (x, y) it has a grey value. Pixels are only the places where we have asked. Ask at more places, and the
 # picture has more pixels; nothing has to be enlarged. Such a network is called a **CPPN**, a compositional pattern producing network (Stanley 2007).
 
 # %% [markdown]
@@ -161,7 +161,7 @@ for side in (28, 112, 448, 1024):
 # the layers (without it, in our trials D won at once, and samples stayed as good as black).
 
 # %% [markdown]
-# **What to expect:** crumpled shapes in the first hundred steps, strokes within the first five hundred, many digits after one pass. They look like cut paper rather than ink: folds have edges.
+# **What to expect:** crumpled shapes in the first hundred steps, strokes within the first five hundred, many digits after one epoch. They look like cut paper rather than ink: folds have edges.
 # On two cores it takes about a minute.
 
 # %% tags=["figure:own"]
@@ -197,7 +197,7 @@ show_images(
 # %% [markdown]
 # ## Part 3: draw it large
 #
-# *About 10 minutes.* The course ships the same pair after twelve passes, as `cppn`. `G.draw(latents, side)` asks it at `side` x `side` points. It does so for a few
+# *About 10 minutes.* The course ships the same pair after twelve epochs, as `cppn`. `G.draw(latents, side)` asks it at `side` x `side` points. It does so for a few
 # thousand points at a time: all at once would not fit into the processor's cache.
 
 # %%
@@ -228,7 +228,7 @@ cu.show_figure(
 )
 
 # %% [markdown]
-# The window draws in its own size, too: here with 448 x 448 points, afresh for every move of a slider. D's bar and the classifier's words still look at 28 x 28.
+# The window draws in its own size, too: here with 448 x 448 points, computed anew for every move of a slider. D's bar and the classifier's words still look at 28 x 28.
 
 # %%
 cu.explore(
@@ -347,10 +347,10 @@ def edge_width(image):
 edge_width = check(edge_width, "08.8")
 
 # %% [markdown]
-# **Contrast:** the web's accessibility rules (WCAG 2.2) take the light of both colours, from 0, black, to 1, white, add 0.05 that any page reflects, and divide the lighter by the darker. They ask for 4.5
+# **Contrast:** the web's accessibility rules (WCAG 2.2) take the light of both colours (their *luminance*, from 0, black, to 1, white), add 0.05 that any page reflects, and divide the lighter by the darker. They ask for 4.5
 # at least, and for 7 in their strictest level.
 #
-# **Exercise 08.9.** The contrast of two luminances, in whatever order.
+# **Exercise 08.9.** The contrast of two luminances, plain numbers; the order does not matter.
 
 
 # %%
