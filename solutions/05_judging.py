@@ -677,7 +677,7 @@ HTML(f"<details><summary>{title}</summary><pre>{answers}</pre></details>")
 # of digits. They come slowly, under black and white grains that stay for long: batch norm makes this D stronger.
 
 # %%
-(number,) = [n for n, case in gallery.CASES.items() if case.cause == "mixed batches"]
+number = next(n for n, case in gallery.CASES.items() if case.cause == "mixed batches")
 mended = gallery.play_case(number, steps, fixed=True)
 print(gallery.CASES[number].fix.what)
 print(cu.diagnose(mended).headline)

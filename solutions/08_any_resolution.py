@@ -162,7 +162,7 @@ for side in (28, 112, 448, 1024):
 
 # %% [markdown]
 # **What to expect:** crumpled shapes in the first hundred steps, strokes within the first five hundred, many digits after one epoch. They look like cut paper rather than ink: folds have edges.
-# On two cores it takes about a minute.
+# On two quiet cores it takes a minute or two.
 
 # %% tags=["figure:own"]
 train_set = cu.load_mnist("train", limit=by_profile(short=1000, cpu=None, gpu=None))
