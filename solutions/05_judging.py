@@ -206,8 +206,8 @@ for shift, (name, seen, colour, hatch) in enumerate(
 ):
     shares, kl = spread_of_classes(seen.classes)
     label = f"{name}: KL {kl:.3f}"
-    places = torch.arange(10) + 0.4 * shift
-    axis.bar(places, shares, 0.4, color=colour, hatch=hatch, label=label, edgecolor="white")
+    places, heights = [digit + 0.4 * shift for digit in range(10)], shares.tolist()
+    axis.bar(places, heights, 0.4, color=colour, hatch=hatch, label=label, edgecolor="white")
 axis.set(xlabel="class", ylabel="share", xticks=range(10), ylim=(0, 0.3))
 axis.legend(loc="upper right")
 cu.show_figure(

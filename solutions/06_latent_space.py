@@ -605,7 +605,7 @@ print(f"on average: real digits {reals:.2f}, samples {fakes:.2f}, this path {bel
 figure = Figure(figsize=(8, 3.2))
 strip, axis = figure.subplots(2, 1, height_ratios=(1, 3))
 pictures = turned(path[::5])
-strip.imshow(torch.cat(list(pictures[:, 0]), dim=1), cmap="gray", aspect="equal")
+strip.imshow(torch.cat(list(pictures[:, 0]), dim=1).numpy(), cmap="gray", aspect="equal")
 strip.axis("off")
 axis.plot(t, belief, color=cu.D_COLOUR, label="D along the arc")
 axis.axhline(reals, color=cu.REAL, linestyle="--", label="real digits, on average")

@@ -105,7 +105,7 @@ maps = features(numbers, grid(112).flatten(0, 1))[0].reshape(3, 112, 112)
 figure = Figure(figsize=(8, 2.9))
 names = ["1.5 x + y + 0.2", "2 r - 1.2", "1.5 x + y + 2 r - 1"]
 for axis, values, name in zip(figure.subplots(1, 3), maps, names, strict=True):
-    axis.imshow(values, cmap="gray", extent=(-1, 1, 1, -1))
+    axis.imshow(values.numpy(), cmap="gray", extent=(-1, 1, 1, -1))
     axis.contour(centres(112), centres(112), values, [0], colors=cu.G_COLOUR, linewidths=2)
     axis.set(title=name, xlabel="x", ylabel="y", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
 figure.tight_layout()
@@ -218,7 +218,7 @@ for side, whole, near in zip((28, 112, 448, 1024), above, below, strict=True):
     picture = G.draw(clear[:1], side)[0, 0]
     part = slice(side * 5 // 14, side * 9 // 14)  # the middle two sevenths
     for axis, values in [(whole, picture), (near, picture[part, part])]:
-        axis.imshow(values, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+        axis.imshow(values.numpy(), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
         axis.axis("off")
     whole.set_title(f"{side} x {side}")
 cu.show_figure(
@@ -315,7 +315,7 @@ for name, whole, near in zip(shown, above, below, strict=True):
     images, read = ways[name]
     picture = images[(read - 3).abs().argmin(), 0]  # the first 3, if there is one
     for axis, values in [(whole, picture), (near, picture[part, part])]:
-        axis.imshow(values, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+        axis.imshow(values.numpy(), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
         axis.axis("off")
     whole.set_title(name, fontsize=9)
 cu.show_figure(
