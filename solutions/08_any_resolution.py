@@ -60,8 +60,8 @@ centres = check(centres, "08.1")
 # %% [markdown]
 # Each point gets four numbers: x, y, the distance from the middle (the *radius*, which makes round things easy), and a 1 (it will carry the bias).
 #
-# **Exercise 08.2.** The grid `(side, side, 4)`: x grows from left to right, y from top to bottom. `torch.meshgrid(..., indexing="ij")` gives rows
-# first; `torch.hypot(x, y)` is the radius.
+# **Exercise 08.2.** The grid `(side, side, 4)`: x grows from left to right, y from top to bottom. `torch.meshgrid(..., indexing="ij")` gives two
+# tables: the first grows from row to row, the second along each row. `torch.hypot(x, y)` is the radius.
 
 
 # %%
