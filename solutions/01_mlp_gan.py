@@ -205,9 +205,9 @@ print(f"the best D says {belief:.2f}, and its loss is {-2 * torch.log(belief):.3
 #
 # G wants D to be wrong. Two ways to say so, with D(G(z)) the belief in a fake: make
 # **log(1 − D(G(z)))** small, or make **−log D(G(z))** small. Both want D(G(z)) to rise, but they push
-# with very different force.
+# with very different force: the first **saturates** (goes flat) where G is losing, as you will see below.
 #
-# **Exercise 01.2.** Return both, each averaged over the batch.
+# **Exercise 01.2.** Return both, in this order, each averaged over the batch.
 
 
 # %%
@@ -252,7 +252,7 @@ cu.show_figure(
 )
 
 # %% [markdown]
-# The dashed curve is flat on the left: a G that is losing learns nothing from it. It **saturates**.
+# The dashed curve is flat on the left: a G that is losing learns nothing from it.
 # The solid one pushes hardest just there. From now on G uses −log D(G(z)), which is the same as
 # labelling its fakes "real". At a draw it is −log ½ = 0.693.
 
@@ -581,7 +581,7 @@ show_images(fresh, nrow=12, titles="New samples of the first pair", kind="fake")
 # %% [markdown]
 # ## Part 6: logits
 #
-# *About 20 minutes.* A sigmoid squeezes D's raw score s into 0…1, and the loss takes the logarithm
+# *About 20 minutes.* D's raw score s is called its **logit**. A sigmoid squeezes it into 0…1, and the loss takes the logarithm
 # of that. In float32 this breaks sooner than you think. See what happens to a score of 20 whose
 # label is 0, "fake":
 
