@@ -166,17 +166,18 @@ def start(lesson: str) -> None:
         raise TypeError(f"lesson: expected a name such as '01', got {lesson!r}")
     profile = get_profile()
     print(f"Lesson {lesson} on {describe_machine()}.")
-    print(f"Profile '{profile}': {expected_cost(lesson, profile)}.")
+    cost = expected_cost(lesson, profile)
+    print(f"Profile '{profile}'" + (f": {cost}." if cost else "."))
     if profile == "cpu" and "COLAB_RELEASE_TAG" in os.environ:
         print("No GPU was found: Runtime > Change runtime type > T4 GPU makes this faster.")
 
 
 def expected_cost(lesson: str, profile: str) -> str:
-    """The minutes and memory that a real run of the lesson took, as a phrase."""
+    """The minutes and memory that a real run of the lesson took, as a phrase; "" if none was."""
     measured = json.loads(MEASURED.read_text()) if MEASURED.is_file() else {}
     cost = measured.get(lesson, {}).get(profile)
     if cost is None:
-        return "not measured yet"
+        return ""
     return (
         f"{cost['minutes']:.1f} minutes and {cost['memory_gb']:.1f} GB of memory "
         f"when measured on {cost['machine']}"

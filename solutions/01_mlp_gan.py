@@ -2,8 +2,8 @@
 # # Lesson 1: two networks play, and digits appear
 #
 # In this lesson a network that has never been shown how to write learns to draw handwritten
-# digits. All it gets is noise to start from and the opinion of a second network. This is what
-# came out of a real run of this notebook:
+# digits. All it gets is noise to start from and the opinion of a second network. *From our run* of
+# this notebook:
 #
 # ![A grid of 60 generated handwritten digits, white on black; most can be read at once](../docs/figures/01_samples.png)
 
@@ -20,6 +20,11 @@
 # **How exercises work.** Replace `raise NotImplementedError` by your answer and run the cell. The
 # last line, `check`, answers at once: `✓` right, `✗` not yet (with a hint), `○` not started.
 # Until yours is right, a reference stands in, so the notebook always runs to its end.
+
+# %% [markdown]
+# **A right answer** is more than its value. It makes a *new* result and leaves its arguments as they
+# are. It lets gradients through, unless the text says otherwise. It sets no seed (the number that
+# random draws start from) and changes no settings. The check tries more cases than the text names.
 
 # %%
 import copy
@@ -45,9 +50,10 @@ cores = torch.get_num_threads()
 # %% [markdown]
 # ## Part 1: the game in two dimensions
 #
-# *About 10 minutes.* Before pictures, points. The data are eight clusters on a ring. A
-# **generator** G turns random noise into points. A **discriminator** D looks at a point and says how
-# likely it is to be real. D learns to tell them apart; G learns to fool D.
+# *About 10 minutes.* Before pictures, points. The real data, **x**, are eight clusters on a ring. A
+# **generator** G turns random noise, **z**, into points G(z), the **fakes**. A **discriminator** D looks at a
+# point and says how likely it is to be real: **D(x)** for a real point, **D(G(z))** for a fake. D learns to tell them
+# apart; G learns to fool D.
 
 
 # %%
@@ -60,7 +66,7 @@ def draw_ring(count):
 
 # %% [markdown]
 # Both players are small: two hidden layers of 64. G ends in two numbers, the coordinates of a
-# point. D ends in a sigmoid, so that what it says lies between 0 ("made up") and 1 ("real").
+# point. D ends in a **sigmoid**, sigmoid(s) = 1 / (1 + e⁻ˢ), so that what it says lies between 0 ("made up") and 1 ("real").
 
 
 # %%
@@ -77,7 +83,7 @@ show_plane(ring_D, draw_ring(400), ring_G(torch.randn(400, 2)), "Before: nobody 
 # Circles are real points, crosses come from G, the grey is what D believes at each place. At the
 # start D says about ½ everywhere, and G puts all its points on one heap.
 #
-# Now the game itself: in every step D learns once, then G learns once.
+# Now the game itself: in every step D learns once, then G learns once, each from a **batch** of 128 points.
 
 
 # %%
@@ -116,7 +122,7 @@ def count_modes():
 
 # %% [markdown]
 # **What to expect:** about five seconds. First G runs after one cluster or another, then it
-# spreads, and at the end its points cover all eight. The picture is from a real run.
+# spreads, and at the end its points cover all eight. *From our run:*
 #
 # ![Eight clusters of real points on a ring, each covered by crosses from G](../docs/figures/01_ring.png)
 
@@ -138,9 +144,9 @@ show_plane(ring_D, draw_ring(400), ring_G(torch.randn(400, 2)), "After: G covers
 # %% [markdown]
 # ### Modes lost, and found again
 #
-# A GAN can forget. We let G learn ten times a step with a far too large learning rate: it runs to
-# wherever D believes it most, with all its points at once. This is **mode collapse**, the best-known
-# failure of GANs.
+# A **mode** is one kind of data: here a cluster, later one digit. A GAN can forget some. We let G learn ten
+# times a step with a far too large learning rate: it runs to wherever D believes it most, with all its
+# points at once. This is **mode collapse**, the best-known failure of GANs. *From our run:*
 #
 # ![Eight clusters of real points; all the crosses of G sit on one spot](../docs/figures/01_ring_lost.png)
 
@@ -199,9 +205,9 @@ print(f"the best D says {belief:.2f}, and its loss is {-2 * torch.log(belief):.3
 #
 # G wants D to be wrong. Two ways to say so, with D(G(z)) the belief in a fake: make
 # **log(1 − D(G(z)))** small, or make **−log D(G(z))** small. Both want D(G(z)) to rise, but they push
-# with very different force.
+# with very different force: the first **saturates** (goes flat) where G is losing, as you will see below.
 #
-# **Exercise 01.2.** Return both, each averaged over the batch.
+# **Exercise 01.2.** Return both, in this order, each averaged over the batch.
 
 
 # %%
@@ -246,7 +252,7 @@ cu.show_figure(
 )
 
 # %% [markdown]
-# The dashed curve is flat on the left: a G that is losing learns nothing from it. It **saturates**.
+# The dashed curve is flat on the left: a G that is losing learns nothing from it.
 # The solid one pushes hardest just there. From now on G uses −log D(G(z)), which is the same as
 # labelling its fakes "real". At a draw it is −log ½ = 0.693.
 
@@ -261,11 +267,10 @@ cu.show_figure(
 mnist = cu.load_mnist()
 
 # %% [markdown]
-# Networks and batches must be on the same **device**: `network.to(device)`, `images.to(device)`. A GPU
-# if there is one, else the CPU. `cu.get_device()` is the short form, and knows Apple's GPUs too.
+# Networks and batches must be on the same **device**: `network.to(device)`, `images.to(device)`. `cu.get_device()`
+# is a GPU if there is one (Apple's too), else the CPU.
 
 # %%
-device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 device = cu.get_device()
 print(device)
 
@@ -299,7 +304,8 @@ print("shape:", tuple(first.shape))
 print("within -1 and 1:", bool(first.min() >= -1 and first.max() <= 1))
 
 # %% [markdown]
-# Hyperparameters stand in one cell. `by_profile` chooses by machine: `short` is for tests, `cpu`
+# Hyperparameters stand in one cell. The noise z is called the **latent** vector too, so `latent_size` is how many
+# numbers it has. An **epoch** is once through all the digits. `by_profile` chooses by machine: `short` is for tests, `cpu`
 # for a laptop, `gpu` for Colab. Change what you like, except for `image_size`: that is MNIST's.
 
 # %%
@@ -325,7 +331,7 @@ show_images(images[:24], nrow=12, titles=[str(int(d)) for d in labels[:24]], kin
 
 # %% [markdown]
 # Transforming picture by picture costs time. Extra **workers** (processes) can do it beside the
-# training; for small pictures their start and their mail may cost more than they bring. Measure on
+# training. For small pictures, starting them and sending the results over may cost more time than it saves. Measure on
 # your machine before you believe either.
 
 
@@ -439,6 +445,8 @@ show_images(draw_fixed(G), nrow=5, titles="Before training: noise in, noise out"
 # *About 20 minutes.* **Exercise 01.6, one step of D.** Score the real images against labels of ones,
 # the fakes against labels of zeros, and add the two losses. Then `zero_grad`, `backward`, `step`.
 # Use `fakes.detach()`: it cuts the fakes off from G, so that teaching D computes no gradients there.
+#
+# Return loss and scores with `.detach()` too: else all that led to them stays in memory.
 
 
 # %%
@@ -463,7 +471,7 @@ discriminator_step = check(discriminator_step, "01.6")
 # **Exercise 01.7, one step of G.** Score the same fakes again, this time against labels of **ones**:
 # that is −log D(G(z)). Here the gradient must flow through D back into G, so no `detach`. The solver
 # holds only G's parameters: D stays as it is. (`backward` leaves gradients in D too; the `zero_grad` of
-# D's next step clears them.) Return the loss.
+# D's next step clears them.) Return the loss, again with `.detach()`.
 
 
 # %%
@@ -500,11 +508,11 @@ def note(history, step, **numbers):
 
 
 # %%
-def train_by_hand(D, G, D_solver, G_solver, loader, epochs):
-    """Train the pair; returns the history, and the fixed noise's digits: start, middle, end."""
-    history, grids, step = cu.History(), [draw_fixed(G)], 0
+def train_by_hand(D, G, D_solver, G_solver, loader, epochs, history, grids):
+    """Train the pair; fills the history, and the grids with the fixed noise's digits."""
+    step = 0
     for epoch in range(epochs):
-        for images, _ in tqdm(loader, desc=f"epoch {epoch + 1} of {epochs}"):
+        for images, _ in cu.stoppable(tqdm(loader, desc=f"epoch {epoch + 1} of {epochs}"), history):
             images = images.to(device)
             fakes = G(torch.randn(len(images), latent_size, device=device))
             d_loss, real, fake = discriminator_step(D, D_solver, criterion, images, fakes)
@@ -514,8 +522,7 @@ def train_by_hand(D, G, D_solver, G_solver, loader, epochs):
                 note(history, step, d_loss=d_loss, g_loss=g_loss, **means)
             step += 1
             if step == epochs * len(loader) // 2:
-                grids.append(draw_fixed(G))
-    return history, [*grids, draw_fixed(G)]
+                grids["middle"] = draw_fixed(G)
 
 
 # %% [markdown]
@@ -524,24 +531,26 @@ def train_by_hand(D, G, D_solver, G_solver, loader, epochs):
 # widely, and that is healthy. If d_loss falls to 0 and stays there, G has lost.
 
 # %%
-history, grids = train_by_hand(D, G, D_solver, G_solver, loader, epochs)
+history, grids = cu.History(), {"start": draw_fixed(G)}
+train_by_hand(D, G, D_solver, G_solver, loader, epochs, history, grids)
 
 # %% [markdown]
-# Running that cell again trains on from where it stopped. To start afresh, run the cells from
+# The stop button ■ ends the cell after the present step; what G has learned until then is kept, and the
+# figures below say so. Running the cell again trains on from there. To start afresh, run the cells from
 # `G = Generator(...)` on. (A lost kernel loses the networks; the last cell of part 6 saves one.)
 
 # %% [markdown]
 # ## Part 5: what came out
 #
 # *About 5 minutes.* The same noise at the start, in the middle and at the end of the training. Each
-# place in the grid is one noise vector: follow one place from left to right.
+# place in the grid is one noise vector: follow one place from left to right. *From our run:*
 #
 # ![Three grids side by side: grey noise at the start, rough digits in the middle and at the end](../docs/figures/01_growth.png)
 
 # %% tags=["figure:growth"]
-titles = ["start", "middle", "end"]
+end = "stopped" if history.stopped else "end"
 show_grids(
-    list(zip(titles, grids)),
+    [*grids.items(), (end, draw_fixed(G))],
     "Three grids from the same noise: noise at the start, rough shapes, then digits.",
     kind="fake",
 )
@@ -549,7 +558,7 @@ show_grids(
 # %% [markdown]
 # The curves do not fall as those of a classifier do, and they should not: when one player gets
 # better, the other one's loss rises. Watch for **balance**, not for descent. The losses do not
-# tell you how good the pictures are.
+# tell you how good the pictures are. *From our run:*
 #
 # ![Curves of both losses, and of D(x) and D(G(z)), against the step](../docs/figures/01_losses.png)
 
@@ -566,13 +575,13 @@ with torch.no_grad():
 show_images(fresh, nrow=12, titles="New samples of the first pair", kind="fake")
 
 # %% [markdown]
-# Strokes, some digits, many specks: a start. The next pair changes three things: D has no sigmoid, a
-# second G keeps the average over many steps, and the training is four times as long.
+# Strokes, some digits, many specks: a start. The next pair changes four things: another D without a sigmoid, a
+# second G that keeps the average over many steps, noise of another kind, and a training four times as long.
 
 # %% [markdown]
 # ## Part 6: logits
 #
-# *About 20 minutes.* A sigmoid squeezes D's raw score s into 0…1, and the loss takes the logarithm
+# *About 20 minutes.* D's raw score s is called its **logit**. A sigmoid squeezes it into 0…1, and the loss takes the logarithm
 # of that. In float32 this breaks sooner than you think. See what happens to a score of 20 whose
 # label is 0, "fake":
 
@@ -645,7 +654,7 @@ def generator_loss(logits_fake):
 generator_loss = check(generator_loss, "01.10")
 
 # %% [markdown]
-# Every step throws G a little to one side or the other: that is one cause of the specks. The mean of
+# Every step throws G a little to one side or the other: that is one cause of the specks. The **average** of
 # G's weights over the last steps is calmer than any single G. We keep it as we go.
 
 # %% [markdown]
@@ -668,8 +677,8 @@ update_average = check(update_average, "01.11")
 
 # %% [markdown]
 # The better pair: a new G of the same class with its average beside it, and a D from
-# `course_utils.models` whose last layer is a plain `Linear`: what it says is a logit. Noise comes evenly
-# from −1 to 1.
+# `course_utils.models` whose last layer is a plain `Linear`: what it says is a logit. Its hidden layers are narrower (256), and
+# leak less (0.01). Noise comes evenly from −1 to 1: no value is far out, so G meets no input that it has hardly practised on.
 
 # %% tags=["nbval-check-output"]
 cu.set_seed(3)
@@ -693,12 +702,12 @@ def update(solver, loss):
 
 
 # %%
-def train_on_logits(D, G, average, loader, epochs):
-    """Train the pair and keep the average of G; returns the history."""
+def train_on_logits(D, G, average, loader, epochs, history):
+    """Train the pair, keep the average of G, and fill the history."""
     D_solver, G_solver = cu.get_optimizer(D, learning_rate), cu.get_optimizer(G, learning_rate)
-    history, step = cu.History(), 0
+    step = 0
     for epoch in range(epochs):
-        for images, _ in tqdm(loader, desc=f"epoch {epoch + 1} of {epochs}"):
+        for images, _ in cu.stoppable(tqdm(loader, desc=f"epoch {epoch + 1} of {epochs}"), history):
             fakes = G(cu.sample_noise(len(images), latent_size, device=device))
             real, fake = D(images), D(fakes.detach())
             d_loss = discriminator_loss(real, fake)
@@ -710,7 +719,6 @@ def train_on_logits(D, G, average, loader, epochs):
                 means = {"d_real": real.sigmoid().mean(), "d_fake": fake.sigmoid().mean()}
                 note(history, step, d_loss=d_loss, g_loss=g_loss, **means)
             step += 1
-    return history
 
 
 # %%
@@ -722,11 +730,12 @@ fast_loader = cu.BatchLoader(cu.load_mnist(limit=small), batch_size, drop_last=T
 # second epoch on. The digits go on getting better all the while: again, the losses do not tell you.
 
 # %%
-better_history = train_on_logits(better_D, better_G, average, fast_loader, better_epochs)
+better_history = cu.History()
+train_on_logits(better_D, better_G, average, fast_loader, better_epochs, better_history)
 
 # %% [markdown]
 # **What you should see**, from the averaged G: clear digits with few specks. Some are still no digits
-# at all: a network of plain linear layers does not know that neighbouring pixels belong together.
+# at all: a network of plain linear layers does not know that neighbouring pixels belong together. *From our run:*
 #
 # ![A grid of 60 generated digits; most can be read at once](../docs/figures/01_samples.png)
 
@@ -759,7 +768,7 @@ for name, images in sets.items():
     print(f"{name}: {cu.frechet_classifier_distance(images)}")
 
 # %% [markdown]
-# Which of the changes did it? This pair cannot say: D, the noise, the average and the length all changed at
+# Which of the four changes did it? This pair cannot say: D, the average, the noise and the length all changed at
 # once. To find out, change one thing at a time. Keep the network before you play on:
 
 # %%
@@ -830,7 +839,7 @@ def train_by_course(epochs, **options):
 # %%
 def train_my_loop():
     D, G, _, _ = build_pair()
-    train_on_logits(D, G, copy.deepcopy(G), race_loader, epochs=1)
+    train_on_logits(D, G, copy.deepcopy(G), race_loader, 1, cu.History())
 
 
 def measure(train):
@@ -860,7 +869,7 @@ print(f"run_a_gan {fast:,.0f} digits a second")
 print(f"ratio: {fast / slow:.2f} times faster")
 
 # %% [markdown]
-# Now the safety. A name for `checkpoint` keeps the run in a folder: both networks, both solvers, the
+# Now the safety. A **checkpoint** is the whole state of a training in a file. A name for `checkpoint` keeps the run in a folder: both networks, both solvers, the
 # average, the history and every random state. The same cell again goes on where it stopped, after a
 # lost session too. The stop button ■ ends a run after the present step, and saves.
 
@@ -879,8 +888,7 @@ print(race_history)
 
 # %% [markdown]
 # Without a notebook, `python -m course_utils train mlp_relu` trains the networks of the first pair, and leaves grids
-# from one fixed noise, the history, and a distance. `mlp_sigmoid` is the same with LeakyReLU in G; `mlp_logits` has the
-# better pair's D and a larger G.
+# from one fixed noise, the history, and a distance.
 
 # %% [markdown]
 # ## When it goes wrong
@@ -893,6 +901,8 @@ print(race_history)
 # | `Trying to backward through the graph a second time` | D's step ran backward through G | `fakes.detach()` in D's step |
 # | `nan` in a loss | logarithm of 0 | use logits |
 # | the session was lost | Colab, or the battery | `run_a_gan(..., checkpoint="name")`, and in Colab `KEEP_RUNS_ON_DRIVE = True` |
+# | red `NameError: name 'check' is not defined`, or another name | the kernel was restarted, or cells ran out of order | JupyterLab: Run > Run All Above Selected Cell; Colab: Runtime > Run before |
+# | `✗ raise NotImplementedError still stands` | the empty exercise's line is above or below your answer | delete that line |
 
 # %% [markdown]
 # ## Questions

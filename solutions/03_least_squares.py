@@ -3,7 +3,7 @@
 #
 # The loss is where the game is decided: it says how hard each mistake pulls. In this lesson you replace
 # cross-entropy by squares, find out what that changes and what it does not, and learn when a
-# comparison of two trainings means anything. Both losses in one picture:
+# comparison of two trainings means anything. Both losses in one picture, *from our run:*
 #
 # ![Four panels: the losses of D and of G against the score, and below them their gradients; cross-entropy flattens out, least squares does not](../docs/figures/03_gradients.png)
 
@@ -16,6 +16,11 @@
 #
 # <!-- measured -->
 
+# %% [markdown]
+# **The exercises** work as in lesson 1. Each asks for a *new* result: leave the arguments as they are, and
+# let gradients through, unless the text says otherwise. An answer sets no seed and changes no
+# settings. The check tries more cases than the text names.
+
 # %%
 import itertools
 from fractions import Fraction
@@ -24,6 +29,7 @@ from statistics import median
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
+from torch import nn
 from torch.nn import functional as F
 
 import course_utils as cu
@@ -64,8 +70,13 @@ def bce_gradients(scores):
 bce_gradients = check(bce_gradients, "03.1")
 
 # %% [markdown]
-# All three are **sigmoid(s) minus the label**. Derived by hand is not yet right: autograd computes the same
-# from the losses themselves.
+# Derived by hand is not yet right: autograd computes the same from the losses themselves.
+#
+# <details><summary>When yours is right: what do the three have in common?</summary>
+#
+# All three are **sigmoid(s) minus the label**.
+#
+# </details>
 
 # %% tags=["nbval-check-output"]
 scores = torch.tensor([-6.0, -2.0, 0.0, 2.0, 6.0], requires_grad=True)
@@ -189,8 +200,12 @@ def ls_gradients(scores):
 ls_gradients = check(ls_gradients, "03.4")
 
 # %% [markdown]
+# <details><summary>When yours is right: what is the difference to cross-entropy?</summary>
+#
 # **Score minus label**: where cross-entropy has sigmoid(s) minus the label, least squares has s itself. That is the
 # whole difference. It is also what the ½ is for: it cancels the 2 of the square.
+#
+# </details>
 
 # %% [markdown]
 # Now the picture from the top of the lesson. In the lower row, look at the right end: the gradient of
@@ -250,7 +265,7 @@ print(f"the line: s = {slope:.3f} x + {offset:.3f}; it says 1 at x = {(1 - offse
 # %% [markdown]
 # **What to expect:** on the left (cross-entropy) three paths end just past the boundary, and two lie still; on
 # the right all five meet near the data, those from above as well. (Each panel has a step size that suits its
-# scale: compare where the paths end, not how fast they are.)
+# scale: compare where the paths end, not how fast they are.) *From our run:*
 #
 # ![Paths of five fakes under each loss; with least squares all of them end near the data](../docs/figures/03_pull.png)
 
@@ -302,8 +317,15 @@ def best_score(p, q, a, b):
 best_score = check(best_score, "03.5")
 
 # %% [markdown]
+# Three pairs of densities, with two choices of labels. Compare the first line with the second. A perfect D would not care which of the
+# two losses it was taught with.
+#
+# <details><summary>When yours is right: how can one read the formula?</summary>
+#
 # It is the mean of the labels, each weighed by its density. With a = 0 and b = 1 it is **p / (p + q)**: the same answer as
-# with cross-entropy. A perfect D would not care which of the two losses it was taught with.
+# with cross-entropy.
+#
+# </details>
 
 # %% tags=["nbval-check-output"]
 p, q = torch.tensor([0.4, 0.3, 0.1]), torch.tensor([0.1, 0.3, 0.4])
@@ -355,17 +377,27 @@ losses = {
 }
 
 
+# %%
 def play(pair, loss):
     """Train one pair with one loss, always from the same seed; returns the history."""
     build_D, build_G, noise_size, epochs = pairs[pair]
     d_loss, g_loss, as_probability = losses[loss]
     cu.set_seed(seed)
     D, G = build_D().to(device), build_G(noise_size).to(device)
-    solvers = cu.get_optimizer(D, learning_rate), cu.get_optimizer(G, learning_rate)
+    D_solver, G_solver = cu.get_optimizer(D, learning_rate), cu.get_optimizer(G, learning_rate)
     loader = cu.BatchLoader(mnist, batch_size, device, drop_last=True, seed=seed)
     options = {"noise_size": noise_size, "as_probability": as_probability, "ema": decay}
     return cu.run_a_gan(
-        D, G, *solvers, d_loss, g_loss, loader, num_epochs=epochs, progress=True, **options
+        D,
+        G,
+        D_solver,
+        G_solver,
+        d_loss,
+        g_loss,
+        loader,
+        num_epochs=epochs,
+        progress=True,
+        **options,
     )
 
 
@@ -394,7 +426,7 @@ cu.plot_losses(histories["MLP", "least squares"], draw=(1 / 4, 1 / 8))
 # one.
 
 # %% [markdown]
-# Now 25 samples of each, from the averaged G, and from the same noise in both grids of a pair.
+# Now 25 samples of each, from the averaged G, and from the same noise in both grids of a pair. *From our run:*
 #
 # ![Four grids of generated digits: two pairs of networks, each trained with cross-entropy and with least squares](../docs/figures/03_samples.png)
 
@@ -423,11 +455,12 @@ show_grids(
 # (smaller is better; in brackets stands what real test digits get):
 
 # %%
-for (pair, loss), images in samples.items():
+seen = {key: extract(images) for key, images in samples.items()}  # what the classifier sees
+scores = {key: cu.frechet_classifier_distance(features) for key, features in seen.items()}
+for (pair, loss), score in scores.items():
     print(f"{pair}, {loss}")
-    seen = extract(images)  # what the classifier sees, once for both numbers
-    print("   ", cu.frechet_classifier_distance(seen))
-    print("   ", cu.class_coverage(seen))
+    print("   ", score)
+    print("   ", cu.class_coverage(seen[pair, loss]))
 
 # %% [markdown]
 # **Which loss won?** You see a smaller number and a larger one. Before you believe it: change `seed` to 2, run part 4
@@ -530,7 +563,7 @@ for seeds in (1, 2, 3, 4, 5):
 
 # %% [markdown]
 # The whole way there: distance against minutes, one line a seed. Look for two things: whether the bundles of lines
-# **part**, and whether one of them gets there sooner.
+# **part**, and whether one of them gets there sooner. *From our run:*
 #
 # ![Distance against minutes of training, one line a seed, for cross-entropy and least squares](../docs/figures/03_curves.png)
 
@@ -661,7 +694,7 @@ print(f"the mean of all {steps} places: {means[-1].norm():.3f} from the solution
 # %% [markdown]
 # **What to expect:** on the left a spiral; in the middle a closed loop, and the mean that winds inwards to the
 # cross at (0, 0); on the right x·y against the step, which goes up and down and never settles. That third panel is
-# what the loss curves of a GAN look like.
+# what the loss curves of a GAN look like. *From our run:*
 #
 # ![Paths of both players: a spiral outwards, a closed loop with its mean at the centre, and the value of x times y swinging](../docs/figures/03_circles.png)
 
@@ -708,6 +741,8 @@ cu.show_figure(
 # | D(x) stays between 0.5 and 0.73 all the time | the history shows the sigmoid of a score | `as_probability=None` |
 # | the dotted lines do not fit | those of cross-entropy | `plot_losses(history, draw=(1/4, 1/8))` |
 # | today the other loss wins | another seed | several seeds, and a rule fixed beforehand |
+# | red `NameError: name 'check' is not defined`, or another name | the kernel was restarted, or cells ran out of order | JupyterLab: Run > Run All Above Selected Cell; Colab: Runtime > Run before |
+# | the stop button ■ during the four runs | it ends the cell | run the cell again: it trains all four |
 
 # %% [markdown]
 # ## Questions

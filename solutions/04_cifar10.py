@@ -16,6 +16,11 @@
 #
 # <!-- measured -->
 
+# %% [markdown]
+# **The exercises** work as in lesson 1. Each asks for a *new* result: leave the arguments as they are, and
+# let gradients through, unless the text says otherwise. An answer sets no seed and changes no
+# settings. The check tries more cases than the text names.
+
 # %%
 import copy
 import warnings
@@ -24,6 +29,7 @@ import torch
 import torchvision
 from matplotlib.figure import Figure
 from torch import nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 import course_utils as cu
@@ -202,7 +208,7 @@ with torch.no_grad():
 # changes. (In `eval` mode dropout does nothing.)
 #
 # **Exercise 04.3.** For `x` of shape (N, C, H, W), blank whole channels, and scale the others. Each image and channel has a draw of its
-# own.
+# own, made on `x.device`: x may lie on a GPU.
 
 
 # %%
@@ -329,11 +335,11 @@ def keep_grid(progress):
 # %%
 cu.set_seed(4)
 D, G = build_discriminator().to(device), build_generator(noise_size).to(device)
-solvers = [cu.get_optimizer(network, lr=2e-4) for network in (D, G)]
+D_solver, G_solver = cu.get_optimizer(D, lr=2e-4), cu.get_optimizer(G, lr=2e-4)
 
 # %% [markdown]
 # **What to expect:** one flat colour before the first step, blobs on a background after two epochs, then a hint of animals and vehicles. D stays
-# ahead: D(x) near 0.8, D(G(z)) near 0.2, a loss of G between 1 and 4 that jumps about. That is normal here. This is from a real run:
+# ahead: D(x) near 0.8, D(G(z)) near 0.2, a loss of G between 1 and 4 that jumps about. That is normal here. *From our run:*
 #
 # ![Four grids of the same 16 generated images, from the start to the last epoch: one flat colour, then blobs, then a hint of things](../docs/figures/04_epochs.png)
 
@@ -343,8 +349,12 @@ solvers = [cu.get_optimizer(network, lr=2e-4) for network in (D, G)]
 
 # %%
 history = cu.run_a_gan(
-    *(D, G, *solvers),
-    *(d_loss, g_loss),
+    D,
+    G,
+    D_solver,
+    G_solver,
+    d_loss,
+    g_loss,
     loader,
     num_epochs=epochs,
     noise_size=noise_size,
@@ -422,7 +432,7 @@ for name, seen in [("real test images", real_seen), ("classic pair", classic_see
 # shapes.
 
 # %% [markdown]
-# Could it be that G copies its training images? For each of eight samples, the nearest real image by pixels:
+# Could it be that G copies its training images? For each of eight samples, the nearest real image by pixels. *From our run:*
 #
 # ![Eight generated images on top, the nearest real image of each below: similar in colour, different in content](../docs/figures/04_neighbours.png)
 
@@ -449,7 +459,7 @@ show_images(
 # %% [markdown]
 # ### A D that cannot be too steep
 #
-# G learns from D's slope. A D that jumps from "real" to "fake" within a hair's breadth gives slopes that are huge here and 0 there. **Spectral norm** (Miyato et al. 2018, arXiv 1802.05957) divides each layer's
+# G learns from D's slope. A D that jumps from "real" to "fake" over a tiny change of the image gives slopes that are huge here and 0 there. **Spectral norm** (Miyato et al. 2018, arXiv 1802.05957) divides each layer's
 # weights, written as a matrix, by the most that this matrix can stretch an input: its largest singular value.
 
 # %% [markdown]
@@ -493,7 +503,7 @@ after = torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)
 print(f"largest stretch: {before:.2f} without, {after:.2f} with spectral norm")
 
 # %% [markdown]
-# Another way to the same end is to **fine steepness**: the R1 penalty (Mescheder et al. 2018, arXiv 1801.04406) adds to D's loss
+# Another way to the same end is to **punish steepness**: the R1 penalty (Mescheder et al. 2018, arXiv 1801.04406) adds to D's loss
 #
 # $$\tfrac{\gamma}{2}\, E\,|\nabla_x D(x)|^2$$
 #
@@ -583,9 +593,9 @@ print("measured on", ", ".join(machines) or "nothing yet")
 # %%
 for name, (says, _) in zip(VARIANTS, INGREDIENTS.values()):
     if found[name]:
-        each = "  ".join(f"{distance:6.1f}" for distance in found[name])
+        each = " ".join(f"{distance:5.1f}" for distance in found[name])
         effect = "" if name == VARIANTS[0] else compare(base, found[name])
-        print(f"{effect:10s}{each}   {says}")
+        print(f"{effect:10s}{each}  {says}")
 
 # %% [markdown]
 # Surprised? In the stored runs **not one** change is better after three epochs, and more than half are worse from every seed. Before you throw them away, ask what was measured: three epochs are a seventh of the long run in part 6, half
@@ -623,7 +633,7 @@ for name, made in runs.items():
 
 # %% [markdown]
 # **What to expect:** the line of the classic pair falls at once, then slowly, and is still falling when it stops. That of the other starts high and comes down later. Look where each line **ends** before you say who
-# won.
+# won. *From our run:*
 #
 # ![Distance against images and minutes of training for both recipes: the classic pair is ahead at first and stops early; the other ends lower](../docs/figures/04_curves.png)
 
@@ -787,6 +797,7 @@ for name, part in [("a random quarter", random_part), ("the most certain quarter
 # | colours look wrong, blue faces | channels last taken for channels first | `permute(1, 2, 0)` for matplotlib only |
 # | grids look pale, another day garish | `normalize` without `value_range` | `value_range=(-1, 1)` |
 # | R1 gives 0, or an error about graphs | the gradient cannot be differentiated | `create_graph=True`; images with `requires_grad_(True)` |
+# | red `NameError: name 'check' is not defined`, or another name | the kernel was restarted, or cells ran out of order | JupyterLab: Run > Run All Above Selected Cell; Colab: Runtime > Run before |
 
 # %% [markdown]
 # ## Questions

@@ -3,7 +3,7 @@
 #
 # Lesson 1 ended with pictures and with curves, and neither told you how good the generator is. Here you
 # build numbers that do, find out what each of them cannot see, and learn to name what goes wrong
-# in a training. This is a real run, with a distance to real digits over its samples:
+# in a training. *From our run*, with a distance to real digits over its samples:
 #
 # ![Four grids of samples from the same noise at growing numbers of steps, each with its distance to real digits](../docs/figures/05_growth.png)
 
@@ -16,9 +16,20 @@
 #
 # <!-- measured -->
 
+# %% [markdown]
+# **The exercises** work as in lesson 1. Each asks for a *new* result: leave the arguments as they are, and
+# let gradients through, unless the text says otherwise. An answer draws no random numbers and changes no
+# settings. The check tries more cases than the text names.
+
 # %%
+import html
+import math
+
 import torch
+from IPython.display import HTML
 from matplotlib.figure import Figure
+from torch import nn
+from torch.nn import functional as F
 
 import course_utils as cu
 from course_utils import by_profile, check, gallery, show_grids, show_images
@@ -37,36 +48,36 @@ device = cu.get_device()
 # that is computed from many samples at once.
 
 # %% [markdown]
-# First something to judge. We train a pair of MLPs as lesson 1 ended, on logits and with averaged weights, and with
-# a **dashboard** as callback: one figure that is updated in place, with curves, samples, and the numbers of this
-# lesson. At the end you will be able to read all of it.
+# First something to judge. We train a pair of MLPs as lesson 1 ended: on logits, and with the weights of G averaged
+# (`ema=0.999`). A **callback** is a function that the training calls now and then. Ours is a **dashboard**: one
+# figure, updated in place, with curves, samples and the numbers of this lesson. At the end you can read all of it.
 
 # %%
 train_set = cu.load_mnist("train", limit=by_profile(short=1280, cpu=None, gpu=None))
 loader = cu.BatchLoader(train_set, batch_size=64, drop_last=True)
 D = cu.build_discriminator().to(device)
 G = build_leaky_generator(96).to(device)
-solvers = cu.get_optimizer(D), cu.get_optimizer(G)
+D_solver, G_solver = cu.get_optimizer(D), cu.get_optimizer(G)
 epochs = by_profile(short=1, cpu=6, gpu=30)
 
 # %% [markdown]
 # **What to expect:** less than a minute on two cores. The bars of the classes begin as one tall bar and
-# become a row of ten. The distance first climbs, as the grey veils of the averaged G are further from digits than
-# noise is; then it falls to below a hundred. The losses only go to and fro. (The dashboard may take a fifth of the time here, so that you see more of it; otherwise it takes a
-# twentieth.)
+# become a row of ten. The distance first climbs, as the grey fog of the averaged G is further from digits than
+# noise is; then it falls to below a hundred. The losses only go up and down.
 
 # %% tags=["figure:dashboard"]
 history = cu.run_a_gan(
     D,
     G,
-    *solvers,
+    D_solver,
+    G_solver,
     cu.discriminator_loss,
     cu.generator_loss,
     loader,
     num_epochs=epochs,
     ema=0.999,
     show_every=by_profile(short=5, cpu=100, gpu=1000),
-    callbacks=[cu.LiveDashboard(share=0.2)],
+    callbacks=[cu.LiveDashboard(share=0.2)],  # of the time, a fifth at most
 )
 
 # %% [markdown]
@@ -92,7 +103,7 @@ print("trained with:", judge.facts["command"])
 # %%
 test_set = cu.load_mnist("test")
 order = torch.randperm(len(test_set))  # the first half of MNIST's test digits is easier
-real = test_set.images[order[: by_profile(short=500, cpu=5000, gpu=5000)]]
+real = test_set.images[order[: by_profile(short=2000, cpu=5000, gpu=5000)]]
 real_seen = extract(real)
 print(real_seen, tuple(real_seen.values.shape), tuple(real_seen.logits.shape))
 
@@ -122,7 +133,7 @@ samples_seen = extract(samples)
 
 # %% [markdown]
 # The sum over y is the Kullback-Leibler divergence of p(y|x) from p(y). If every p(y|x) equals p(y), the score
-# is 1. If each sample is surely one class and all ten come up alike, it is 10.
+# is 1. If each sample is surely one class and all ten come up equally often, it is 10.
 #
 # **Exercise 05.1.** Compute it from probabilities `(N, C)`, one row a sample.
 
@@ -139,8 +150,8 @@ def classifier_score(probabilities):
 classifier_score = check(classifier_score, "05.1")
 
 # %% [markdown]
-# In float32 a very sure softmax gives an exact 0, and 0 · log 0 is NaN. In float64 that does not happen
-# here, so we convert first. (`cu.classifier_score` uses `torch.xlogy`, which knows that 0 · log 0 is 0.)
+# In float32 the softmax of a very sure classifier holds an exact 0, and 0 · log 0 is NaN. In float64 that does not
+# happen here, so we convert first. (`cu.classifier_score` uses `torch.xlogy`, which knows that 0 · log 0 is 0.)
 
 # %%
 for name, seen in {"real digits": real_seen, "samples": samples_seen}.items():
@@ -195,8 +206,8 @@ for shift, (name, seen, colour, hatch) in enumerate(
 ):
     shares, kl = spread_of_classes(seen.classes)
     label = f"{name}: KL {kl:.3f}"
-    places = torch.arange(10) + 0.4 * shift
-    axis.bar(places, shares, 0.4, color=colour, hatch=hatch, label=label, edgecolor="white")
+    places, heights = [digit + 0.4 * shift for digit in range(10)], shares.tolist()
+    axis.bar(places, heights, 0.4, color=colour, hatch=hatch, label=label, edgecolor="white")
 axis.set(xlabel="class", ylabel="share", xticks=range(10), ylim=(0, 0.3))
 axis.legend(loc="upper right")
 cu.show_figure(
@@ -233,8 +244,8 @@ fit_gaussian = check(fit_gaussian, "05.3")
 #
 # $$|m_1 - m_2|^2 + \mathrm{tr}\,C_1 + \mathrm{tr}\,C_2 - 2\,\mathrm{tr}\,(C_1 C_2)^{1/2}$$
 #
-# The first term compares where the clouds are, the rest how they spread. If both spreads are equal, the
-# rest is 0: (C C)^½ = C.
+# tr is the **trace**, the sum of the diagonal, and X^½ the matrix whose product with itself is X. The first term
+# compares where the clouds are, the rest how they spread. If both spreads are equal, the rest is 0: (C C)^½ = C.
 
 # %% [markdown]
 # The root of a matrix is the part where programs go wrong, so here is a safe way. The trace is the sum of
@@ -244,7 +255,7 @@ fit_gaussian = check(fit_gaussian, "05.3")
 # And A is easy: with `values, vectors = torch.linalg.eigh(C1)`, it is `vectors * values.sqrt()`.
 
 # %% [markdown]
-# **Exercise 05.4.** Return tr (C₁C₂)^½. Rounding can make an eigenvalue that should be 0 a hair negative, and
+# **Exercise 05.4.** Return tr (C₁C₂)^½. Rounding can make an eigenvalue that should be 0 slightly negative, and
 # its root NaN: use `.clamp(min=0)` before each root. `torch.linalg.eigvalsh` gives the eigenvalues of a
 # symmetric matrix.
 
@@ -279,10 +290,12 @@ frechet_distance = check(frechet_distance, "05.5")
 # classifier. In float64: the terms are large and nearly cancel.
 
 # %%
-train_moments = judge.moments["train"]
-by_hand = frechet_distance(*fit_gaussian(samples_seen.values.double()), *train_moments)
+train_mean, train_covariance = judge.moments["train"]
+mean, covariance = fit_gaussian(samples_seen.values.double())
+by_hand = frechet_distance(mean, covariance, train_mean, train_covariance)
+of_the_course = cu.frechet_classifier_distance(samples_seen)
 print(f"by hand: {by_hand:.2f}")
-print(cu.frechet_classifier_distance(samples_seen))
+print(of_the_course)
 
 # %% [markdown]
 # With Inception's features this number is called FID (Heusel et al. 2017). Ours is on the features of our own
@@ -296,8 +309,8 @@ print(cu.frechet_classifier_distance(samples_seen))
 
 # %% [markdown]
 # How the number falls with training: the grids below come from the fixed noise of the run above, and the
-# dashboard kept the distance of 2,000 samples whenever it had time to look. Where a grid shows grey veils, eyes
-# forgive them; the number does not, as no real digit has any. Differences of a few units are chance.
+# dashboard kept the distance of 2,000 samples whenever it had time to look. Where a grid shows grey fog, eyes
+# forgive it; the number does not, as no real digit has any. Differences of a few points are chance.
 
 # %% tags=["figure:growth"]
 noted = {s: v for s, v in zip(history.step, history.extra["distance"]) if v == v}
@@ -347,16 +360,18 @@ def at_counts(distance, seen, counts):
 
 
 def frechet(seen):
-    return frechet_distance(*fit_gaussian(seen.values.double()), *train_moments)
+    mean, covariance = fit_gaussian(seen.values.double())
+    return frechet_distance(mean, covariance, train_mean, train_covariance)
 
 
 counts = [c for c in (50, 100, 200, 500, 1000, 2000, 5000) if c <= len(samples_seen)]
+print(f"{'count':>11}" + "".join(f"{count:8,}" for count in counts))
 for name, seen in {"samples": samples_seen, "real digits": real_seen}.items():
-    print(name, [f"{value:.1f}" for value in at_counts(frechet, seen, counts)])
+    print(f"{name:>11}" + "".join(f"{value:8.1f}" for value in at_counts(frechet, seen, counts)))
 
 # %% [markdown]
 # Look at the real digits: their distance **shrinks with the count**, though nothing has become better. For G the same
-# few units hide in its much larger value, and in chance. So compare only at the same count. Below 2,000 samples the
+# few points hide in its much larger value, and in chance. So compare only at the same count. Below 2,000 samples the
 # course warns you.
 
 # %% [markdown]
@@ -418,8 +433,8 @@ cu.show_figure(
 )
 
 # %% [markdown]
-# The course's own version also gives a **standard error**. A difference between two generators that is not much
-# larger than that is no difference.
+# The course's own version also gives, after the ±, a **standard error**: by how much the number is typically off by
+# chance. A difference between two generators that is not much larger than that is no difference.
 
 # %%
 print(cu.kernel_classifier_distance(samples_seen))
@@ -525,8 +540,14 @@ for name, images in {"samples": samples, "test digits": real.float() / 127.5 - 1
     print(f"{name:12s} median distance to the nearest training digit {distances.median():.2f}")
 
 # %% [markdown]
-# Everything at once, with 5,000 samples and its floor: `cu.judge_samples`. Every recipe of the course
-# prints this table at the end of its training.
+# Everything at once, with 5,000 samples and its floor: `cu.judge_samples`. Every recipe of the course (a training with a
+# name, such as `mlp_logits`) prints this table at its end. The last two rows are new, and again made of balls around the
+# **real** images, each to its k-th nearest neighbour (Naeem et al. 2020):
+
+# %% [markdown]
+# - **Density**: in how many balls a sample lies, on average, divided by k. It is about 1 for real images; an outlier
+#   among them, with its huge ball, counts for less than it does in precision.
+# - **Coverage**: the share of real images whose ball holds a sample. Like recall it falls when kinds are missing.
 
 # %%
 print(cu.judge_samples(samples_seen))
@@ -534,7 +555,7 @@ print(cu.judge_samples(samples_seen))
 # %% [markdown]
 # ## Part 7: the gallery
 #
-# *About 15 minutes.* Five trainings, each from a seed. One is healthy, four have one fault each. The settings
+# *About 15 minutes.* Five trainings, all from seed 0. One is healthy, four have one fault each. The settings
 # are hidden for once: you are the doctor. The possible causes:
 #
 # | cause | in words |
@@ -544,6 +565,10 @@ print(cu.judge_samples(samples_seen))
 # | `"D too strong"` | G hardly learns |
 # | `"learning rate too high"` | for both players |
 # | `"mixed batches"` | D has batch norm, and sees real and fake digits in one batch |
+
+# %% [markdown]
+# **What to expect:** five runs of 900 steps, one after the other; on two cores half a minute for all of them, on a busy
+# machine a few minutes. Each says that it begins.
 
 # %%
 steps = by_profile(short=20, cpu=900, gpu=900)
@@ -556,8 +581,9 @@ runs = {number: gallery.play_case(number, steps) for number in gallery.CASES}
 # %% tags=["figure:gallery_samples"]
 show_grids(
     [(f"run {number}", run.samples[-1][1]) for number, run in runs.items()],
-    "The last samples of five runs: grey noise; digits; one pattern of black and white again and "
-    "again; one dotted shape again and again; noise of strong contrast.",
+    "The last samples of five runs, a grid each. Run 1: grey and grainy. Run 2: white strokes on "
+    "black. Run 3: blocks of black and white, the same in all. Run 4: a dotted shape, the same in "
+    "all. Run 5: black and white grains.",
     kind="fake",
 )
 
@@ -574,18 +600,22 @@ for (number, run), (left, right) in zip(runs.items(), figure.subplots(5, 2)):
         left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
         right.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
 figure.tight_layout()
-cu.show_figure(
-    figure,
-    "Losses and beliefs of five runs. In runs 1 and 5 D(x) is 1 and D(G(z)) 0 nearly all the time; "
-    "in run 4 both stay at one half; in run 2 they keep a small distance; run 3 jumps, until D(x) "
-    "stays at 1.",
-)
+ends = [
+    f"run {number}: D(x) {run.d_real[-1]:.2f}, D(G(z)) {run.d_fake[-1]:.2f}, loss of G {run.g_loss[-1]:.1f}"
+    for number, run in runs.items()
+]
+cu.show_figure(figure, f"Losses and beliefs of five runs. At the end, {'; '.join(ends)}.")
 
 # %% [markdown]
-# Hints, if you want them. Is D sure of itself (D(x) = 1, D(G(z)) = 0)? Do the samples look like noise, like each
+# <details><summary>Hints, if you want them</summary>
+#
+# Is D sure of itself (D(x) = 1, D(G(z)) = 0)? Do the samples look like noise, like each
 # other, or like digits? One run contradicts itself: D says "fake" with certainty in its own step, yet the loss of G
 # is as small as if D were fooled.
 #
+# </details>
+
+# %% [markdown]
 # **Exercise 05.9.** Name the cause of each run: return a dict such as `{1: "healthy", 2: "...", 3: "...", 4: "...",
 # 5: "..."}`, with the words of the table.
 
@@ -608,57 +638,62 @@ diagnose_by_eye = check(diagnose_by_eye, "05.9")
 # %% [markdown]
 # ### The answers
 #
-# `cu.diagnose` looks at the same history and names the **state** that a run is in. It does not know the cause: the
-# same state can have several, and "healthy" only means that no failure shows. Its thresholds were set on runs of
-# this kind; `docs/verdicts.md` shows on which, and how often it was right on others.
+# They stand folded below, until you click. With each cause comes what `cu.diagnose` reads from the same history: the
+# **state** that a run is in. It does not know the cause: one state can have several, and "healthy" only means that no
+# failure shows. `docs/verdicts.md` shows how often it is right.
 
 # %%
-for number, run in runs.items():
-    case = gallery.CASES[number]
-    print(f"run {number}, {case.cause} ({case.setup.what})")
-    print(f"    {cu.diagnose(run).headline}")
+lines = []
+for number, case in gallery.CASES.items():
+    lines.append(f"run {number}: {case.cause} ({case.setup.what})")
+    lines.append(f"    {cu.diagnose(runs[number]).headline}")
+title, answers = "What the five runs were: click to see", html.escape("\n".join(lines))
+HTML(f"<details><summary>{title}</summary><pre>{answers}</pre></details>")
 
 # %% [markdown]
-# Why these settings fail:
+# <details><summary>Why these settings fail</summary>
 #
 # - **D too strong**: D is sure of every fake, so it is flat around them; G gets no direction.
 # - **collapsed**: G finds one picture that the slow D likes, and all its samples run there. By the time D
 #   has learned, G has the next one.
 # - **learning rate too high**: both overshoot; the pixels saturate at black and white, and all samples end in the
 #   same pattern. The state is a collapse, the cause is the rate.
+#
+# </details>
 
 # %% [markdown]
-# - **mixed batches**: batch norm subtracts the mean of the batch. In D's step the batch holds both kinds, and D learns
-#   "above the mean is real". In G's step the batch is all fakes, so half of them lie above *their* mean: D
-#   looks fooled, and its gradient tells G nothing about real digits. Always show D real images and fakes **apart** if
-#   it has batch norm (`run_a_gan` does so by itself).
+# <details><summary>Why mixed batches fail</summary>
+#
+# Batch norm subtracts the mean of the batch. In D's step the batch holds both kinds, and D learns
+# "above the mean is real". In G's step the batch is all fakes, so half of them lie above *their* mean: D
+# looks fooled, and its gradient tells G nothing about real digits. Always show D real images and fakes **apart** if
+# it has batch norm (`run_a_gan` does so by itself).
+#
+# </details>
 
 # %% [markdown]
-# The cure. For runs 1, 3 and 4 it is the settings of lesson 1, from the same seed: that is run 2. For run 5
-# it is to show D real images and fakes apart. **What to expect:** the beginnings of digits. They come more slowly
-# than in run 2, under a noise of black and white pixels that stays for long: batch norm makes this D stronger.
+# The cure. For three of the causes it is the settings of lesson 1, from the same seed: that is the healthy run. For
+# *mixed batches* it is to show D real images and fakes apart. **What to expect:** some ten seconds, and the beginnings
+# of digits. They come slowly, under black and white grains that stay for long: batch norm makes this D stronger.
 
 # %%
-mended = gallery.play_case(5, steps, fixed=True)
-print(gallery.CASES[5].fix.what)
+number = next(n for n, case in gallery.CASES.items() if case.cause == "mixed batches")
+mended = gallery.play_case(number, steps, fixed=True)
+print(gallery.CASES[number].fix.what)
 print(cu.diagnose(mended).headline)
 
 # %% tags=["figure:gallery_cured"]
 show_grids(
-    [
-        ("run 2: run 1, 3 or 4, mended", runs[2].samples[-1][1]),
-        ("run 5, mended", mended.samples[-1][1]),
-    ],
-    "The last samples after the changes: shapes of digits in both grids, amid black and white "
-    "noise in the second.",
+    [("mixed batches, mended", mended.samples[-1][1])],
+    "The last samples after the change: shapes of digits amid black and white grains.",
     kind="fake",
 )
 
 # %% [markdown]
-# A last look at a healthy run, from its first step to its last. Press play, or use the arrow keys.
+# A last look at the run of part 1, from its first step to its last. Press play, or use the arrow keys.
 
 # %%
-cu.animate_samples(runs[2])
+cu.animate_samples(history)
 
 # %% [markdown]
 # ## When it goes wrong
@@ -671,6 +706,8 @@ cu.animate_samples(runs[2])
 # | two runs of one recipe differ by 10 % | chance: another seed is another run | train three seeds, give the spread |
 # | samples of a G with batch norm differ with the batch | it is in train mode | `G.eval()` |
 # | your value is not that of a paper | other features, other count | compare only with yourself |
+# | red `NameError: name 'check' is not defined`, or another name | the kernel was restarted, or cells ran out of order | JupyterLab: Run > Run All Above Selected Cell; Colab: Runtime > Run before |
+# | red broken chains, a dashboard or a player that does nothing | the kernel has ended since | run the cells above, then this cell |
 
 # %% [markdown]
 # ## Questions
@@ -695,7 +732,7 @@ cu.animate_samples(runs[2])
 # %% [markdown]
 # <details><summary>You choose, among 50 checkpoints, the one with the smallest distance. Is that number still honest?</summary>
 #
-# A little too good: with 50 tries one is lucky. Measure the chosen one again, on new samples.
+# A little too good: of 50 tries one was lucky. Measure the chosen one again, on new samples.
 #
 # </details>
 

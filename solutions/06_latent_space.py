@@ -3,7 +3,7 @@
 #
 # A trained generator has never been asked for more than samples. It can do more: between any two of its digits lie
 # others, along some directions strokes tilt or grow, and somewhere in there is, nearly, *your* digit. Here
-# you find the ways:
+# you find the ways. *From our run:*
 #
 # ![Rows of generated digits, first along single coordinates, then along principal directions; the latter change more](../docs/figures/06_directions.png)
 
@@ -16,11 +16,18 @@
 #
 # <!-- measured -->
 
+# %% [markdown]
+# **The exercises** work as in lesson 1. Each asks for a *new* result: leave the arguments as they are, and
+# let gradients through, unless the text says otherwise. An answer draws no random numbers and changes no
+# settings. The check tries more cases than the text names.
+
 # %%
 import math
 
 import torch
 from matplotlib.figure import Figure
+from torch import nn
+from torch.nn import functional as F
 
 import course_utils as cu
 from course_utils import by_profile, check, show_images
@@ -35,8 +42,8 @@ cu.set_seed(6)
 # ## Part 1: play first
 #
 # *About 10 minutes.* The generator G turns a **latent vector** z, here 64 numbers, into a digit. All z together are the
-# *latent space*. In training each coordinate was drawn from a normal distribution with mean 0 and deviation 1, and nobody
-# said what any of them should mean.
+# *latent space*. In training each coordinate was drawn from a normal distribution with mean 0 and standard deviation 1,
+# and nobody said what any of them should mean.
 
 # %%
 G = cu.load_pretrained("dcgan_strided")
@@ -49,7 +56,8 @@ print("trained with:", G.facts["command"])
 #
 # - *New* draws another z, *Reset* takes the sliders back.
 # - *Keep* puts the picture into a row; *Linear* and *Spherical* go from one kept picture to another.
-# - *Walk* goes through random latents. *Nearest real* looks for copies among the training digits.
+# - *Walk* plays a moving picture through random latents; sliders and words belong to where it ends.
+# - *Nearest real* looks for copies of the digit you see, among the training digits.
 
 # %%
 cu.explore(G)
@@ -108,8 +116,8 @@ show_images(
 )
 
 # %% [markdown]
-# A number for it: by how much do pixels, which are in [−1, 1], change on average when a coordinate grows by one deviation?
-# And by how much when z is replaced by another z?
+# A number for it: by how much do pixels, which are in [−1, 1], change on average when a coordinate grows by one standard
+# deviation, which is 1? And by how much when z is replaced by another z?
 
 # %%
 many = torch.randn(200, 64)
@@ -136,8 +144,8 @@ print(f"another latent: {another:.3f}")
 # Each square has the same mean, the *mean square*. For normal noise it is 1. For uniform noise in [−1, 1) it is
 # $\tfrac12 \int_{-1}^{1} z^2\,dz = \tfrac13$.
 #
-# **Exercise 06.2.** The root of the mean of |z|², for `dim` coordinates and the kind "normal" or "uniform". A formula,
-# no sampling.
+# **Exercise 06.2.** The root of the mean of |z|², for `dim` coordinates and the kind "normal" or "uniform". A formula
+# for plain numbers (`math.sqrt`), no sampling.
 
 
 # %%
@@ -260,7 +268,7 @@ show_images(
 # the eye with three pairs: lesson 5 has a number for this. How far are **all middles** from real digits?
 
 # %%
-count = by_profile(short=200, cpu=5000, gpu=5000)
+count = by_profile(short=2000, cpu=5000, gpu=5000)
 first, second = torch.randn(2, count, 64)
 half = torch.tensor([0.5])
 middles = {
@@ -277,7 +285,7 @@ for name, features in seen.items():
     print(f"{name}: distance {float(distance):.1f}, mean pixel {ink:.3f}")
 
 # %% [markdown]
-# **What you should see** (not in the profile `short`, whose 200 samples are too few): middles of arcs are as good as any sample, and
+# **What you should see:** middles of arcs are as good as any sample, and
 # middles of lines are clearly worse. The mean pixel says in which way: too much ink. So the difference is real, though
 # small in any single picture: this G copes well with latents that are a little short.
 
@@ -311,9 +319,9 @@ with torch.no_grad():
 print([type(layer).__name__ for layer in layers], tuple(activations.shape))
 
 # %% [markdown]
-# **Exercise 06.5.** Three steps. (1) Subtract from each activation its mean over the samples; `torch.linalg.svd` of the rest
-# gives the axes as rows, the largest first. (2) The coordinates along the first `count` axes: centred activations times
-# axes, `(N, count)`.
+# **Exercise 06.5.** Three steps. (1) Subtract from each activation its mean over the samples. Of these *centred* activations
+# `torch.linalg.svd(centred, full_matrices=False)` gives three results, U, S and Vh. The axes are the **rows of the third**,
+# Vh, the most important first. (2) The coordinates along the first `count` axes: centred activations times axes, `(N, count)`.
 
 # %% [markdown]
 # (3) Back to latent space: the direction that belongs to a coordinate is the sum of all latents, each weighted by its
@@ -372,8 +380,8 @@ show_images(
 cu.explore(G, space="directions", seed=5)
 
 # %% [markdown]
-# Directions are found without labels, so they mean what they mean: often a mixture. For a direction with a *name* one has to say
-# what one wants.
+# Directions are found without labels, and most of them mean a mixture of things. For a direction with a *name* you have to say
+# what you want.
 
 # %% [markdown]
 # ## Part 6: arithmetic with digits
@@ -401,7 +409,7 @@ pool = torch.randn(by_profile(short=1000, cpu=20_000, gpu=20_000), 64)
 pictures = draw(pool)
 ink = pictures.mean(dim=(1, 2, 3))
 more_ink = attribute_direction(pool, ink)
-print(f"mean pixel of all: {ink.mean():.3f}, deviation {ink.std():.3f}")
+print(f"mean pixel of all: {ink.mean():.3f}, standard deviation {ink.std():.3f}")
 
 # %% [markdown]
 # Add it to some digits, and subtract it. **Before you run the cell:** what will happen?
@@ -424,8 +432,8 @@ show_images(
     draw(add(some, more_ink)),
     nrow=len(amounts),
     titles="A 2, a 3, a 5 and an 8, less ink to the left and more to the right",
-    alt="Four rows of nine generated digits, the original in the middle. To the right they become rounder, to the left "
-    "narrower, and at the ends most are another digit.",
+    alt="Four rows of nine generated digits, the original in the middle. From left to right the white grows; which digits "
+    "they are read as, the next cell counts.",
     kind="fake",
 )
 
@@ -467,7 +475,7 @@ show_images(
 )
 
 # %% [markdown]
-# Far out the direction no longer holds: it is a mean over 3s, and a straight line ends at other digits some time. Half a
+# Far out the direction no longer holds: it is a mean over 3s, and a straight line sooner or later ends at other digits. Half a
 # step is safer than a whole one.
 
 # %% [markdown]
@@ -477,8 +485,13 @@ show_images(
 # has trained all of ours: gradients. Only this time the weights stay, and **z** moves, until G(z) looks like the target.
 
 # %% [markdown]
-# **Exercise 06.7.** Start from a copy of z `(1, dim)` that requires gradients. Take `steps` steps of `torch.optim.Adam([z], lr=lr)` on the
-# mean squared difference between G(z) and the target. Return it detached.
+# **Exercise 06.7.** Start from a copy of z `(1, dim)` that requires gradients; the z that came stays as it is, and so do G's
+# weights. Take `steps` steps on the mean squared difference between G(z) and the target. Return the copy detached.
+
+# %% [markdown]
+# The optimiser is `torch.optim.Adam([z], lr=lr)`, z being your copy, made **once, before the loop**. Adam remembers earlier
+# steps, and that carries it along narrow valleys. Plain SGD has no such memory, and an Adam made anew in each step has
+# forgotten everything: the check refuses both.
 
 
 # %%
@@ -521,7 +534,8 @@ best = []
 for target, tries in zip(targets, results, strict=True):
     errors = [error(z, target) for z in tries]
     best.append(tries[errors.index(min(errors))])
-    print("errors", [f"{value:.3f}" for value in errors], f"length {best[-1].norm():.1f}")
+    texts = [f"{value:.3f}" for value in errors]
+    print("errors", "  ".join(texts), f" length of the best {best[-1].norm():.1f}")
 found = torch.cat(best)
 
 # %% tags=["figure:found"]
@@ -557,8 +571,8 @@ show_images(
 # *About 10 minutes.* D has seen many fakes, but always from random z. Ask it along a path. (Here with the pair `dcgan_rotated`,
 # which learned from turned digits: its D tells real digits from fakes. The path goes from a clear 2 to a clear 7.)
 #
-# **Exercise 06.8.** D's probability of being real for each latent of a path `(count, dim)`, as `(count,)`. D gives logits;
-# nothing here needs gradients.
+# **Exercise 06.8.** D's probability of being real for each latent of a path `(count, dim)`, as `(count,)`. D gives logits.
+# Here nothing is trained: return plain numbers, computed under `torch.no_grad()`.
 
 
 # %%
@@ -591,7 +605,7 @@ print(f"on average: real digits {reals:.2f}, samples {fakes:.2f}, this path {bel
 figure = Figure(figsize=(8, 3.2))
 strip, axis = figure.subplots(2, 1, height_ratios=(1, 3))
 pictures = turned(path[::5])
-strip.imshow(torch.cat(list(pictures[:, 0]), dim=1), cmap="gray", aspect="equal")
+strip.imshow(torch.cat(list(pictures[:, 0]), dim=1).numpy(), cmap="gray", aspect="equal")
 strip.axis("off")
 axis.plot(t, belief, color=cu.D_COLOUR, label="D along the arc")
 axis.axhline(reals, color=cu.REAL, linestyle="--", label="real digits, on average")
@@ -677,7 +691,7 @@ print(f"the file has {path.stat().st_size:,}: the rest is the page and its slide
 
 # %% [markdown]
 # Open the file by a double click: `my_gan.html` in the runs folder (in Colab: the folder icon on the left, then download). It works
-# on a phone, too. Nothing in it asks any server for anything, and whoever has it has your weights.
+# on a phone, too. Nothing in it asks any server for anything, and anybody who has the file has your weights.
 
 # %% [markdown]
 # ## When it goes wrong
@@ -685,7 +699,8 @@ print(f"the file has {path.stat().st_size:,}: the rest is the page and its slide
 # | what you see | what it usually is | what helps |
 # | --- | --- | --- |
 # | a still grid instead of sliders | no kernel, or no widgets | run the cell; `python -m course_utils doctor` |
-# | `Error displaying widget: model not found` | the kernel has ended since | run the cell again |
+# | red broken chains, `Error displaying widget: model not found`, or sliders that move and nothing happens | the kernel has ended since | run the cells above, then this cell |
+# | red `NameError: name 'check' is not defined`, or another name | the kernel was restarted, or cells ran out of order | JupyterLab: Run > Run All Above Selected Cell; Colab: Runtime > Run before |
 # | sliders lag | the server waits before it sends | start by `make lab` |
 # | `generator: expected one that takes latent vectors` | another size of noise | `noise_dim=` |
 # | pictures look washed out | the wrong noise, or a G in train mode elsewhere | `noise="normal"` or `"uniform"` |
@@ -734,7 +749,7 @@ print(f"the file has {path.stat().st_size:,}: the rest is the page and its slide
 # - One coordinate means little; directions that matter lie across the axes, and the first activations show them.
 # - In many dimensions latents lie in a shell. Arcs stay on it, lines cut through it, and that costs quality.
 # - Mean of these minus mean of those is a direction; it means what the two groups differ in, all of it.
-# - With gradients on z instead of the weights, G finds a given picture, if it has it.
+# - With gradients on z instead of the weights, you find a given picture in G, if G has it.
 
 # %% [markdown]
 # ## What comes next

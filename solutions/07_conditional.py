@@ -2,7 +2,7 @@
 # # Lesson 7: ask for a digit, and put the answers to use
 #
 # So far G drew what it liked. Here you tell it **which** digit, and then ask what such a generator is good for: can
-# its samples teach another network? The answer is measured, and it is not the one that advertisements give.
+# its samples teach another network? The answer is measured, and it is not the one that advertisements give. *From our run:*
 #
 # ![A grid of generated digits: each column is one digit from 0 to 9, each row one handwriting](../docs/figures/07_digits.png)
 
@@ -14,11 +14,17 @@
 #
 # <!-- measured -->
 
+# %% [markdown]
+# **The exercises** work as in lesson 1. Each asks for a *new* result: leave the arguments as they are, and
+# let gradients through, unless the text says otherwise. An answer draws no random numbers and changes no
+# settings. The check tries more cases than the text names.
+
 # %%
 import math
 
 import torch
 from matplotlib.figure import Figure
+from torch import nn
 from torch.nn import functional as F
 
 import course_utils as cu
@@ -131,8 +137,15 @@ projection_score = check(projection_score, "07.3")
 # The game is that of lesson 1, with one rule more: a real image comes with its own label; a fake comes with the label that was asked for.
 # Then a good 3 in the place of a 7 is a bad fake.
 #
-# **Exercise 07.4.** D's loss: as ever, real images "real" and fakes "fake", cross-entropy on logits, `F.softplus(-score)` and
-# `F.softplus(score)`, a mean each, and their sum. D is called as `D(images, labels)`. Nothing may reach G.
+# The losses are those of lesson 1 on logits, in a shorter form. The function softplus(s) = log(1 + eˢ) makes both:
+#
+# - softplus(−s) = −log sigmoid(s), the loss of a score s that should say "real";
+# - softplus(s) = −log(1 − sigmoid(s)), the loss of one that should say "fake".
+
+# %% [markdown]
+# **Exercise 07.4.** D's loss: as ever, real images "real" and fakes "fake", `F.softplus(-score)` and `F.softplus(score)`, a mean
+# each, and their sum. D is called as `D(images, labels)`. No gradient may reach G: detach `fakes`, and **only** them. D must learn from
+# the fakes too, so its scores keep their gradients: no `no_grad` around D.
 
 
 # %%
@@ -147,7 +160,8 @@ def d_loss(D, images, fakes, labels):
 d_loss = check(d_loss, "07.4")
 
 # %% [markdown]
-# **Exercise 07.5.** G's loss: D should take its fakes, with the labels that were asked for, for real.
+# **Exercise 07.5.** G's loss: D should take its fakes, with the labels that were asked for, for real. This time the gradient must
+# go through D to the fakes: nothing is detached.
 
 
 # %%
@@ -161,7 +175,8 @@ g_loss = check(g_loss, "07.5")
 
 # %% [markdown]
 # The course's loop (`train`) runs any step. `ConditionalStep` is the step with labels; here yours takes its place: two updates, with
-# your two losses.
+# your two losses. (It is still *made* like every step, with two loss functions of scores. They are those of lesson 1; `MyStep` uses yours
+# instead.)
 
 
 # %%
@@ -187,15 +202,19 @@ class MyStep(ConditionalStep):
 train_set = cu.load_mnist("train", limit=by_profile(short=2000, cpu=None, gpu=None))
 D, own = ProjectionDiscriminator(), build_conditional_generator(64)
 step = MyStep(
-    *(D, own, cu.get_optimizer(D), cu.get_optimizer(own)),
-    *(cu.discriminator_loss, cu.generator_loss),
+    D,
+    own,
+    cu.get_optimizer(D),
+    cu.get_optimizer(own),
+    cu.discriminator_loss,  # asked for by every step; MyStep calls d_loss and g_loss instead
+    cu.generator_loss,
     noise_size=64,
     noise="normal",
 )
 loader = cu.BatchLoader(train_set, 64, "cpu", drop_last=True)
 
 # %% [markdown]
-# **What to expect:** about a minute on two cores for one pass over MNIST. The losses are as restless as ever. Of the samples each column is
+# **What to expect:** about a minute on two cores for one epoch of MNIST. The losses are as restless as ever. Of the samples each column is
 # to become its own digit.
 
 # %% tags=["figure:own"]
@@ -203,18 +222,19 @@ history = train(
     step, loader, num_epochs=1, show_every=by_profile(short=10, cpu=300, gpu=300), ema=0.99
 )
 own = history.averaged.eval()
+noise, labels = every_digit(torch.randn(4, 64))
 show_images(
-    draw(own, *every_digit(torch.randn(4, 64))),
+    draw(own, noise, labels),
     nrow=10,
-    titles="Your own, after one pass",
-    alt="Four rows of ten generated digits after one pass over the training digits: most columns show their digit already.",
+    titles="Your own, after one epoch",
+    alt="Four rows of ten generated digits after one epoch of training: most columns show their digit already.",
     kind="fake",
 )
 
 # %% [markdown]
 # ## Part 3: does it obey?
 #
-# *About 5 minutes.* One may ask a classifier that knows real digits: does it read what was asked for?
+# *About 5 minutes.* Ask a classifier that knows real digits: does it read what was asked for?
 #
 # **Exercise 07.6.** The share of samples whose largest logit `(N, 10)` is that of their label `(N,)`.
 
@@ -229,7 +249,7 @@ def obedience(logits, labels):
 obedience = check(obedience, "07.6")
 
 # %%
-count = by_profile(short=500, cpu=5000, gpu=5000)
+count = by_profile(short=2000, cpu=5000, gpu=5000)
 labels = torch.arange(count) % 10
 for name, network in {"shipped": G, "your own": own}.items():
     seen = extract(draw(network, torch.randn(count, 64), labels))
@@ -239,9 +259,9 @@ for name, network in {"shipped": G, "your own": own}.items():
 # %% [markdown]
 # ## Part 4: samples as training data
 #
-# *About 20 minutes.* Labelled digits are dear: somebody has to write and to read them. G gives as many as you like, with labels, for nothing.
+# *About 20 minutes.* Labelled digits are expensive: somebody has to write and to read them. G gives as many as you like, with labels, for free.
 # Is that new data? Take **100** real digits, ten of each, and nothing else: for the classifier and for the GAN as well. (A GAN that had
-# seen all of MNIST would smuggle in 60,000 digits.)
+# seen all of MNIST would smuggle in 60,000 digits.) **What to expect:** about a minute on two cores.
 
 # %%
 few = extra_data.choose_few(cu.load_mnist("train"), 100, seed=0)
@@ -251,14 +271,19 @@ few_G = extra_data.train_generator(few, seed=0, steps=steps)
 few_samples = extra_data.draw_labelled(few_G, by_profile(short=500, cpu=10_000, gpu=10_000), seed=0)
 
 # %% tags=["figure:few"]
+columns = torch.arange(100).reshape(10, 10).T.flatten()  # ten 0s, ten 1s, ...: a digit to a column
 show_grids(
-    [("its 100 real digits", few.images), ("100 of its samples", few_samples.images[:100])],
-    "Two grids of 100 digits: the real ones, and samples of a generator that has seen only those.",
+    [
+        ("its 100 real digits", few.images[columns]),
+        ("100 of its samples", few_samples.images[:100]),  # their labels are 0 to 9, in turn
+    ],
+    "Two grids of 100 digits, a column for each digit from 0 to 9: the real ones, no two alike, and "
+    "samples of a generator that has seen only those, much alike within a column.",
     nrow=10,
 )
 
 # %% [markdown]
-# Look down the columns. From 100 digits G has mostly learned **one picture for each label**, whatever the noise: D soon knows its few
+# Look down the columns, in both grids one digit each. From 100 digits G has mostly learned **one picture for each label**, whatever the noise: D soon knows its few
 # real digits by heart, and what it then rewards is near to them. Now the classifier: each batch half real digits, half samples.
 #
 # **Exercise 07.7.** From a batch of real images and one of samples, of the same size, make one: the first half of the real ones, then the first
@@ -276,8 +301,21 @@ def half_and_half(real, samples):
 half_and_half = check(half_and_half, "07.7")
 
 # %% [markdown]
-# And what one would do without any GAN: **move** each real digit a little, another way each time (turned by up to 10 degrees, shifted by up to 2
-# pixels). Five classifiers of the same kind, on the same 100 digits. **Before you run the cell:** put the five in order.
+# A batch of 20 of them, made by your function: real digits above, samples below. In each step below, the classifier sees 64 pictures
+# made in the same way.
+
+# %%
+chosen = torch.randperm(100)[:20]
+show_images(
+    half_and_half(few.images[chosen], few_samples.images[chosen]),
+    nrow=10,
+    titles="Half real digits (above), half samples (below)",
+    alt="Two rows of ten digits: ten real ones, and ten samples of the generator trained on 100.",
+)
+
+# %% [markdown]
+# And what you would do without any GAN: **augmentation**. Move each real digit a little, another way each time (turned by up to 10 degrees, shifted by up to 2
+# pixels). Five classifiers of the same kind, on the same 100 digits: about half a minute on two cores. **Before you run the cell:** put the five in order.
 
 # %%
 steps = by_profile(short=20, cpu=1000, gpu=1000)
@@ -297,8 +335,9 @@ for name, (real, made, moved) in extra_data.WAYS.items():
 # difference.
 
 # %% [markdown]
-# **Exercise 07.8.** From accuracies `(seeds,)` without and with samples: the mean of the differences, and its standard error: their
-# deviation, `std()`, divided by the root of their number.
+# **Exercise 07.8.** From accuracies `(seeds,)` without and with samples: the mean of the differences, and its *standard error*, by how
+# much that mean is typically off by chance. It is the standard deviation, `std()`, of the differences, divided by the root of their
+# number.
 
 
 # %%
@@ -312,6 +351,10 @@ def gain(without, with_samples):
 
 gain = check(gain, "07.8")
 
+# %% [markdown]
+# What each change brings, in points (percent of the test digits), with its standard error. A row for each number of real digits; "both"
+# means moved digits and samples.
+
 # %%
 rows = extra_data.load_rows()
 
@@ -320,12 +363,15 @@ def accuracies(count, way):
     return torch.tensor([row["accuracy"][way] for row in rows if row["count"] == count])
 
 
+changes = [("real", "samples"), ("real", "moved"), ("moved", "both")]
+names = [f"{before} to {after}" for before, after in changes]
+print("digits" + "".join(f"{name:>19}" for name in names))
 for count in extra_data.COUNTS:
-    for before, after in [("real", "samples"), ("real", "moved"), ("moved", "both")]:
+    line = f"{count:6,}"
+    for before, after in changes:
         mean, error = gain(accuracies(count, before), accuracies(count, after))
-        print(
-            f"{count:5,} digits, from {before} to {after}: {100 * mean:+.1f} ± {100 * error:.1f} points"
-        )
+        line += f"{100 * mean:+13.1f} ± {100 * error:.1f}"
+    print(line)
 
 # %% tags=["figure:accuracy"]
 figure = Figure(figsize=(7, 3.6))
@@ -370,15 +416,17 @@ cu.show_figure(
 # %% [markdown]
 # ## Part 5: a score for a generator
 #
-# *About 5 minutes.* Turn it round: the accuracy with **only samples** judges G. Somebody who learned to read from G's digits alone is asked to read real ones.
-# It is called the *classification accuracy score* (Ravuri and Vinyals 2019). It notices what the distance of lesson 5 may forgive: labels that are wrong, and kinds of writing that never come up.
+# *About 5 minutes.* Turn the question round: the accuracy with **only samples** judges G. Somebody who learned to read from G's digits alone is asked to read real ones.
+# It is called the *classification accuracy score* (Ravuri and Vinyals 2019). It notices what the distance of lesson 5 may forgive: labels that are wrong, and kinds of writing that never come up. After the ±
+# stands the standard deviation over the five choices of digits.
 
 # %%
+print("digits    score in %    distance")
 for count in extra_data.COUNTS:
-    score = accuracies(count, "only samples")
+    score = 100 * accuracies(count, "only samples")
     distances = torch.tensor([row["distance"] for row in rows if row["count"] == count])
-    print(f"{count:5,} digits: score {score.mean():.1%} ± {score.std():.1%}", end=", ")
-    print(f"distance {distances.median():.1f}")
+    line = f"{count:6,}{score.mean():10.1f} ± {score.std():.1f}"
+    print(f"{line}{distances.median():12.1f}")
 
 # %% [markdown]
 # From 1,000 to 5,000 digits the distance hardly changes, and the score still does. And even 5,000 digits' worth of samples teach less than 1,000
@@ -388,14 +436,14 @@ for count in extra_data.COUNTS:
 # ## Part 6: what does it remember?
 #
 # *About 15 minutes.* A generator that has seen 100 pictures may give them back. For digits that is dull. For faces, letters or X-rays it is a **leak**:
-# somebody's picture comes out of a network that was handed on in good faith.
+# somebody's picture comes out of a network that was handed on without a second thought.
 
 # %% [markdown]
 # A test: hold back as many pictures as it was trained on. A sample from a G that has understood *digits* is as near to the one set as to the other, so about half of the samples are
 # nearer to the training set. If it is clearly more than half, G remembers.
 #
-# **Exercise 07.9.** The share of samples `(N, P)` that are nearer to their nearest training picture than to their nearest other one; `torch.cdist` gives
-# all distances.
+# **Exercise 07.9.** The share of samples `(N, P)` that are nearer to their nearest training picture than to their nearest other one. `torch.cdist` gives
+# all distances, and `amin` the smallest in each row.
 
 
 # %%
@@ -411,11 +459,11 @@ share_of_copies = check(share_of_copies, "07.9")
 
 # %%
 others = extra_data.choose_few(cu.load_mnist("test"), 100, seed=1)
-flat = [part.images.flatten(1) for part in (few_samples, few, others)]
-print(f"trained on 100: {share_of_copies(*flat):.0%} are nearer to its training digits")
-
-large = extra_data.draw_labelled(G, len(few_samples.labels), seed=0)
-print(f"trained on 60,000: {share_of_copies(large.images.flatten(1), *flat[1:]):.0%}")
+training, unseen = few.images.flatten(1), others.images.flatten(1)
+large_samples = extra_data.draw_labelled(G, len(few_samples.labels), seed=0)
+for seen, made in {"100": few_samples, "60,000": large_samples}.items():
+    share = share_of_copies(made.images.flatten(1), training, unseen)
+    print(f"G trained on {seen:>6} digits: {share:.0%} of its samples are nearer to the 100")
 
 # %% tags=["figure:copies"]
 ten = few_samples.images[:10]
@@ -430,7 +478,7 @@ show_images(
 # %% [markdown]
 # ### Before you train on pictures of others
 #
-# - **Ask.** Whoever is in the data did not agree to a generator by being on the web. For faces, voices and patients, consent is also the law in many places.
+# - **Ask.** People do not agree to a generator by having a picture on the web. For faces, voices and patients, consent is also the law in many places.
 # - **Say so.** Synthetic pictures go with a note that they are, and how they were made. A face that does not exist can still ruin a reputation that does.
 
 # %% [markdown]
@@ -448,6 +496,8 @@ show_images(
 # | `Class values must be smaller than num_classes` | labels beyond 9 | `F.one_hot(labels, 10)` and labels 0 to 9 |
 # | `expected ... int64` | labels as floats or bytes | `labels.long()` |
 # | accuracy jumps from run to run | one seed | five seeds, pairs, and their error |
+# | red `NameError: name 'check' is not defined`, or another name | the kernel was restarted, or cells ran out of order | JupyterLab: Run > Run All Above Selected Cell; Colab: Runtime > Run before |
+# | red broken chains, `Error displaying widget: model not found`, or sliders that move and nothing happens | the kernel has ended since | run the cells above, then this cell |
 
 # %% [markdown]
 # ## Questions

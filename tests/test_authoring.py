@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_output
 
 from course_utils import authoring
-from course_utils.authoring import editions, opening, running, sources
+from course_utils.authoring import editions, opening, rules, running, sources
 from course_utils.authoring.sources import BEGIN, END, TO_DO, LessonError
 
 PNG = base64.b64decode(
@@ -184,11 +184,13 @@ def test_the_notebook_opens_in_the_order_that_a_reader_needs(lesson):
 def test_prose_gets_its_pictures_and_its_measured_costs(lesson):
     text = read(lesson.student).cells[1].source
     assert f"![two dots](data:image/png;base64,{base64.b64encode(PNG).decode()})" in text
-    assert "| `gpu` | not measured yet | | |" in text
+    assert "| profile |" not in text  # nothing was measured: not even the table's head
     cost = {"01": {"cpu": {"minutes": 2.13, "memory_gb": 1.25, "machine": "an abacus"}}}
     (lesson.root / "course_utils" / "measured.json").write_text(json.dumps(cost))
     authoring.build_lessons(lesson.root)
-    assert "| `cpu` | 2.1 | 1.2 GB | an abacus |" in read(lesson.student).cells[1].source
+    table = read(lesson.student).cells[1].source.split("\n\n")[-1]
+    assert table.endswith("| --- |\n| `cpu` | 2.1 | 1.2 GB | an abacus |")
+    assert "gpu" not in table and "not measured" not in table  # a row without a figure is left out
 
 
 def test_the_metadata_says_nothing_of_the_machine(lesson):
@@ -428,12 +430,65 @@ def test_missing_and_orphaned_notebooks_are_noticed(finished):
             "# %%\nos = 1\n\n# %%\nos = 1\n\n# %%\n",
             "its median code cell has 1.5 lines",
         ),
+        (
+            "import os\n",
+            "import os\nprint(\n    *(1, 2),\n)\n",
+            r":13 \(cell 2\): plain",
+        ),
+        ("import os\n", "import os\nprint(*[1], 2)\n", r":12 \(cell 2\): plain"),
+        (
+            "You will double numbers",
+            "It is not measured yet",
+            "01_tiny.ipynb: it says 'not measured",
+        ),
+        (
+            "import os\n",
+            "import os\nimport torch\nfrom torch import nn\nimport course_utils as cu\n",
+            r":11 \(cell 2\): .* hold `from matplotlib.figure import Figure`, "
+            "`from torch.nn import functional as F`$",
+        ),
     ],
 )
 def test_the_rules_of_the_house(finished, old, new, complaint):
     finished.source.write_text(LESSON.replace(old, new))
     problems = check(finished)
     assert any(re.search(complaint, problem) for problem in problems)
+
+
+def test_a_star_before_what_is_no_literal_and_all_imports_are_fine(finished):
+    imports = rules.CORE.strip().split("\n")
+    code = ["import os", *imports[:2], "# %%", *imports[2:], "print(*sys.path[:1])", ""]
+    finished.source.write_text(LESSON.replace("import os\n", "\n".join(code)))
+    problems = "\n".join(check(finished))
+    assert "plain arguments" not in problems and "first imports" not in problems
+
+
+WIDE = f"{'way':<50}{'score':>50}"
+
+
+@pytest.mark.parametrize(
+    ("printed", "complaint"),
+    [
+        (f"{WIDE}\n{WIDE}", None),
+        (f"{WIDE}x\n{WIDE}", "cell 01-005: a table of 101 characters; it should fit 100: way"),
+        (f"{WIDE}x", None),  # one line is no table
+        ("a sentence, and no columns. " * 5 + "\na  b\na  b", None),
+        ("MNIST test: 10,000 images from disk\na  b\na  b", None),
+        ("a  b\nMNIST train: 500 of 60,000 images from disk\na  b", "load first: MNIST train: 500"),
+        ("a  b\na  b\nMNIST test: 10,000 images from disk", None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["stream", "display_data"])
+def test_printed_tables_are_narrow_and_whole(finished, printed, complaint, kind):
+    notebook = read(finished.solved)
+    (cell,) = [cell for cell in notebook.cells if cell.id == "01-005"]
+    text = {"text": printed} if kind == "stream" else {"data": {"text/plain": printed}}
+    cell.outputs = [new_output(kind, **text)]
+    running._sign(notebook, "cpu", editions.hash_code(finished))
+    finished.solved.write_bytes(authoring.to_bytes(notebook))
+    problems = check(finished)
+    assert len(problems) == (complaint is not None)
+    assert complaint is None or complaint in problems[0]
 
 
 def test_an_answer_outside_the_markers_or_unchecked_is_noticed(finished):

@@ -169,13 +169,13 @@ def test_the_measured_file_is_part_of_the_package():
 
 
 def test_costs_come_from_the_measured_file(measured):
-    assert expected_cost("01", "cpu") == "not measured yet"
+    assert expected_cost("01", "cpu") == ""
     measured.write_text(
         json.dumps({"01": {"cpu": {"minutes": 3.14, "memory_gb": 1.26, "machine": "a laptop"}}})
     )
     said = expected_cost("01", "cpu")
     assert said == "3.1 minutes and 1.3 GB of memory when measured on a laptop"
-    assert expected_cost("01", "gpu") == expected_cost("02", "cpu") == "not measured yet"
+    assert expected_cost("01", "gpu") == expected_cost("02", "cpu") == ""
 
 
 def test_start_says_lesson_machine_profile_and_cost(measured, monkeypatch, capsys):
@@ -183,7 +183,13 @@ def test_start_says_lesson_machine_profile_and_cost(measured, monkeypatch, capsy
     start("01")
     first, second = capsys.readouterr().out.splitlines()
     assert first == f"Lesson 01 on {describe_machine()}."
-    assert second == "Profile 'short': not measured yet."
+    assert second == "Profile 'short'."
+    measured.write_text(
+        json.dumps({"01": {"short": {"minutes": 1, "memory_gb": 2, "machine": "a laptop"}}})
+    )
+    start("01")
+    told = "Profile 'short': 1.0 minutes and 2.0 GB of memory when measured on a laptop."
+    assert capsys.readouterr().out.splitlines()[1] == told
 
 
 @pytest.mark.parametrize(

@@ -145,16 +145,15 @@ def _embed(lesson: Lesson, cell: Cell, alt: str, path: str) -> str:
 
 
 def _measured_table(lesson: Lesson) -> str:
+    """A row for each profile that was measured; nothing at all where none was."""
     costs = read_measured(lesson.root).get(lesson.number, {})
-    rows = ["| profile | minutes | memory | machine |", "| --- | --- | --- | --- |"]
-    for profile in PROFILES:
-        cost = costs.get(profile)
-        if cost is None:
-            rows.append(f"| `{profile}` | not measured yet | | |")
-        else:
-            taken = f"{cost['minutes']:.1f} | {cost['memory_gb']:.1f} GB | {cost['machine']}"
-            rows.append(f"| `{profile}` | {taken} |")
-    return "\n".join(rows)
+    rows = []
+    for profile in (profile for profile in PROFILES if profile in costs):
+        cost = costs[profile]
+        taken = f"{cost['minutes']:.1f} | {cost['memory_gb']:.1f} GB | {cost['machine']}"
+        rows.append(f"| `{profile}` | {taken} |")
+    head = ["| profile | minutes | memory | machine |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows]) if rows else ""
 
 
 def _restore_outputs(nodes: list[NotebookNode], path: Path) -> dict[str, Any] | None:

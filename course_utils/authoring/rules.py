@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,18 @@ from .sources import BEGIN, Cell, Lesson, LessonError, find_checks, find_lessons
 LONGEST_CELL = 40
 LONG_CELL, SHARE_BELOW_LONG = 20, 0.9
 TYPICAL_CELL = (3, 8)
+WIDEST_ROW = 100  # characters: what fits 1,000 pixels without a line break
+UNFINISHED = "not measured yet"
+CORE = """
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+from torch.nn import functional as F
+import course_utils as cu
+"""
+
+_COLUMNS = re.compile(r"\S {2,}\S")
+_LOADING = re.compile(r"\S+ (train|test): [\d,]+ (of [\d,]+ )?images from ")
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -45,6 +58,8 @@ def check_lessons(
             cells = [cell for cell in read_cells(lesson) if cell.kind == "code"]
             problems += _check_notebooks(lesson)
             problems += _check_sizes(lesson, cells)
+            problems += _check_imports(cells)
+            problems += _check_calls(cells)
             problems += compare_answers(lesson, cells, references)
         except LessonError as error:
             problems.append(str(error))
@@ -84,6 +99,8 @@ def _check_notebooks(lesson: Lesson) -> Iterator[str]:
                 f"{lesson.show(lesson.source)} makes (edited by hand, or the source went on); "
                 "run `make lessons`"
             )
+        if UNFINISHED in to_bytes(wanted).decode():
+            yield f"{name}: it says {UNFINISHED!r}; leave out what has no figure"
     if lesson.solved.is_file():
         yield from _check_outputs(lesson)
 
@@ -97,6 +114,32 @@ def _check_outputs(lesson: Lesson) -> Iterator[str]:
         yield f"{name}: outputs are older than their source; run `make outputs`"
     elif executed.get("outputs_sha256") != hash_outputs(notebook, executed):
         yield f"{name}: outputs are not those of a run (edited by hand?); run `make outputs`"
+    for cell in notebook.cells:
+        for problem in _check_table(_get_printed(cell)):
+            yield f"{name}: cell {cell.id}: {problem}"
+
+
+def _get_printed(cell: NotebookNode) -> list[str]:
+    """The lines of text under a cell; pictures have none."""
+    lines = []
+    for output in cell.get("outputs", ()):
+        data = output.get("data", {})
+        lines += str(output.get("text", "")).splitlines()
+        lines += [] if "image/png" in data else str(data.get("text/plain", "")).splitlines()
+    return lines
+
+
+def _check_table(lines: list[str]) -> Iterator[str]:
+    """What makes a printed table hard to read: two lines or more with gaps between columns."""
+    rows = [place for place, line in enumerate(lines) if _COLUMNS.search(line)]
+    if len(rows) < 2:
+        return
+    for line in (lines[row] for row in rows):
+        if len(line) > WIDEST_ROW:
+            yield f"a table of {len(line)} characters; it should fit {WIDEST_ROW}: {line[:40]} ..."
+    for line in lines[rows[0] : rows[-1]]:
+        if _LOADING.match(line):
+            yield f"data are loaded in the middle of a table; load first: {line[:40]} ..."
 
 
 def _check_sizes(lesson: Lesson, cells: list[Cell]) -> Iterator[str]:
@@ -112,6 +155,28 @@ def _check_sizes(lesson: Lesson, cells: list[Cell]) -> Iterator[str]:
         yield f"{name}: {share:.0%} of its code cells are under {LONG_CELL} lines; 90% should be"
     if not low <= typical <= high:
         yield f"{name}: its median code cell has {typical:g} lines; it should be {low} to {high}"
+
+
+def _check_imports(cells: list[Cell]) -> Iterator[str]:
+    """A student who writes `F.` or `nn.` has it in every lesson, or `F` is a red NameError."""
+    home = next((c for c in cells if "import course_utils as cu" in c.text), None)
+    if home is None:  # no lesson of this course, as those of the tests
+        return
+    before = cells[: cells.index(home) + 1]
+    found = {ast.unparse(node) for cell in before for node in cell.tree.body}
+    missing = [line for line in CORE.strip().split("\n") if line not in found]
+    if missing:
+        yield f"{home.where()}: the first imports of every lesson hold `{'`, `'.join(missing)}`"
+
+
+def _check_calls(cells: list[Cell]) -> Iterator[str]:
+    """No `f(*(a, b))`: that is f(a, b), and a riddle to those who have not met the star."""
+    for cell in cells:
+        for node in ast.walk(cell.tree):
+            given = node.args if isinstance(node, ast.Call) else ()
+            for part in given:
+                if isinstance(part, ast.Starred) and isinstance(part.value, ast.Tuple | ast.List):
+                    yield f"{cell.where(part.lineno - 1)}: plain arguments, in place of *( )"
 
 
 def _find_orphans(lessons: list[Lesson]) -> Iterator[str]:

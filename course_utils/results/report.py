@@ -49,7 +49,7 @@ def replace_table(text: str, rows: Sequence[Row]) -> str:
 
 
 def describe_recipes(rows: Sequence[Row]) -> str:
-    """One line a recipe: what it is, and what it reaches; from the longest profile there is."""
+    """One line a measured recipe: what it is, and what it reaches in its longest profile."""
     lines = [
         "| recipe | networks and loss | distance | minutes | measured on |",
         "| --- | --- | --- | --- | --- |",
@@ -57,7 +57,6 @@ def describe_recipes(rows: Sequence[Row]) -> str:
     for name, recipe in RECIPES.items():
         runs = _main(rows, name)
         if not runs:
-            lines.append(f"| `{name}` | {recipe.summary} | not measured yet | | |")
             continue
         lines.append(
             f"| `{name}` | {recipe.summary} | {_middle_of(runs, 'distance'):.1f} | "
