@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.catalog import CIFAR10, MNIST
+from ..layers import copy_network
 from ..metrics.features import SHAPES, choose_judge, look
 from ..validation import need_function, need_module
 from .generator import FrozenGenerator
@@ -44,7 +44,7 @@ class Critic:
         as_probability: Callable[[Tensor], Tensor] | None = torch.sigmoid,
     ) -> None:
         need_module(discriminator, "discriminator")
-        self.network = copy.deepcopy(discriminator).cpu().float().eval().requires_grad_(False)
+        self.network = copy_network(discriminator).cpu().float().eval().requires_grad_(False)
         as_probability = need_function(as_probability or torch.clone, "as_probability")
         ends_in_sigmoid = isinstance([*self.network.modules()][-1], nn.Sigmoid)
         self.as_probability = torch.clone if ends_in_sigmoid else as_probability
