@@ -8,16 +8,18 @@ that parameter counts can be compared; the DCGAN pair goes back to Radford et al
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from .settings import fork_random
+from .layers import CONVOLUTIONS, TRANSPOSED, fill, need_shapes
+from .summary import count_params as count_params  # models hands these two on
+from .summary import summarize as summarize
 from .validation import may_look, need_choice, need_count, need_module, need_tensor
 
 IMAGE_SHAPE = (1, 28, 28)  # one MNIST digit: channels, height, width
@@ -25,6 +27,7 @@ PIXELS = 28 * 28
 LEAK = 0.01  # the slope of every LeakyReLU in the pairs on logits
 STEEP_LEAK = 0.2  # the same in the pairs that end in a sigmoid (Radford et al. 2015, section 3)
 CLASSES = 10  # of digits, for networks that are told which
+WEIGHTED = (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)  # layers that multiply by weights
 TOO_LARGE = 16  # for a pixel: noise may be added to [-1, 1], but this is [0, 255] left unscaled
 
 
@@ -436,28 +439,39 @@ def _conv_block(wide_in: int, wide_out: int, stride: int = 1) -> tuple[nn.Module
 def initialize_weights(module: nn.Module) -> None:
     """Xavier-uniform weights and zero biases for one layer: use as `G.apply(initialize_weights)`.
 
-    Touches `Linear` and the convolutions, leaves every other layer alone. Source: Glorot and
-    Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks".
+    Touches `Linear` and every convolution, transposed or not, in 1, 2 or 3 dimensions; also under
+    spectral norm, weight norm and the like, as `layers.fill` says. Leaves alone: norms,
+    `Embedding`, recurrent layers, bare parameters. Source: Glorot and Bengio 2010, "Understanding
+    the difficulty of training deep feedforward neural networks".
+
+    Raises:
+        ValueError: a lazy layer that has seen no batch: run `G(batch)` once first.
     """
     need_module(module, "module")
-    if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
-        nn.init.xavier_uniform_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+    if isinstance(module, WEIGHTED):
+        _initialize(module, nn.init.xavier_uniform_)
 
 
 def initialize_for_leaks(module: nn.Module) -> None:
     """He's normal weights for LeakyReLU(0.2), and zero biases: `D.apply(initialize_for_leaks)`.
 
     Each layer then hands on signals about as large as it gets them, which a network without batch
-    norm needs. Touches `Linear` and `Conv2d`. Source: He et al. 2015 (arXiv 1502.01852), section
-    2.2.
+    norm needs. Touches `Linear` and the convolutions, under spectral norm and the like as
+    `initialize_weights` does; not the transposed ones, to which the rule does not apply. Source:
+    He et al. 2015 (arXiv 1502.01852), section 2.2.
+
+    Raises:
+        ValueError: a lazy layer that has seen no batch: run `D(batch)` once first.
     """
     need_module(module, "module")
-    if isinstance(module, (nn.Linear, nn.Conv2d)):
-        nn.init.kaiming_normal_(module.weight, a=STEEP_LEAK)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+    if isinstance(module, (nn.Linear, *CONVOLUTIONS)):
+        _initialize(module, partial(nn.init.kaiming_normal_, a=STEEP_LEAK))
+
+
+def _initialize(layer: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
+    fill(layer, "weight", draw)
+    if layer.bias is not None:
+        fill(layer, "bias", nn.init.zeros_)
 
 
 def use_spectral_norm(network: nn.Module) -> nn.Module:
@@ -468,9 +482,12 @@ def use_spectral_norm(network: nn.Module) -> nn.Module:
     patches overlap. One step of the power iteration a forward pass in training keeps the estimate
     up to date. Returns the network, changed in place. Source: Miyato et al. 2018
     (arXiv 1802.05957).
+
+    Raises:
+        ValueError: a lazy layer that has seen no batch: run `network(batch)` once first.
     """
-    for layer in list(need_module(network, "network").modules()):
-        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+    for layer in list(need_shapes(network, "network").modules()):
+        if isinstance(layer, WEIGHTED):
             spectral_norm(layer)
     return network
 
@@ -531,37 +548,6 @@ def complete_latents(noise: Tensor, classes: int) -> Tensor:
         return noise
     labels = torch.arange(len(noise), device=noise.device) % classes
     return join_labels(noise, labels, classes)
-
-
-def count_params(model: nn.Module) -> int:
-    """How many numbers training can change: the sizes of all parameters, added up."""
-    need_module(model, "model")
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
-
-
-def summarize(model: nn.Module, input_size: tuple[int, ...]) -> None:
-    """Print torchsummary's table of layers for one input of shape `input_size`.
-
-    torchsummary runs the model on random input, as a batch of 2. A deep copy takes that run, so
-    the batch-norm statistics and hooks of yours, and the random state, stay as they are.
-
-    Args:
-        model: the network.
-        input_size: the shape of one input without the batch: `(1, 28, 28)`, or `(96,)` for G.
-    """
-    import copy
-
-    import torchsummary
-
-    need_module(model, "model")
-    if not isinstance(input_size, (tuple, list)):
-        raise TypeError(f"input_size: expected a shape such as (1, 28, 28), got {input_size!r}")
-    sizes = tuple(need_count(size, "input_size") for size in input_size)
-    guest = copy.deepcopy(model).cpu().float()
-    table = io.StringIO()
-    with fork_random(), contextlib.redirect_stdout(table):
-        torchsummary.summary(guest, sizes, device="cpu")
-    print(table.getvalue().strip())
 
 
 def _expect_digits(images: Tensor) -> Tensor:

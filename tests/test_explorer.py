@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import assert_complains, bad_inputs, steady
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
@@ -30,6 +30,8 @@ from course_utils.explorer import latent as ways
 from course_utils.explorer import latest, panel, window
 from course_utils.explorer.generator import FLAT, FrozenGenerator
 from course_utils.explorer.pictures import draw, draw_still, show_large, sweep, to_gif, to_png
+from course_utils.metrics import nearest_neighbours
+from course_utils.metrics.features import look
 from course_utils.models import (
     build_cifar10_generator,
     build_discriminator,
@@ -479,6 +481,181 @@ def test_every_button_says_what_it_does(opened, name) -> None:
     button = opened.buttons[name]
     assert button.description
     assert len(button.tooltip) > 15
+
+
+# What belongs to the picture -----------------------------------------------------------------
+
+
+class Looked:
+    """A window, and whether what it shows belongs to the picture that is there now."""
+
+    def __init__(self, name: str) -> None:
+        G, self.D = (load_pretrained(name, part) for part in "GD")
+        real = torch.rand(40, 1, 28, 28) * 2 - 1
+        self.window = explore(G, discriminator=self.D, real=real, side=28, n_sliders=3)
+        self.path: Tensor | None = None  # of the animation that should be seen
+
+    def do(self, name: str, number: int) -> None:
+        """One action; `number` chooses, where there is something to choose."""
+        window, before = self.window, (self.window.latent, self.window._path)
+        if name == "slide":
+            slider = window.sliders[number % 3]
+            slider.value = slider.min if slider.value > 0 else slider.max
+        elif name == "space":
+            window.space.index = 1 - window.space.index
+        elif name == "label" and window._generator.classes:
+            window.label.value = number % 10
+        elif name == "code":
+            window.latent = window._generator.draw(1, number)[0]
+        elif name == "ends" and window.kept:
+            window.start.value, window.end.value = 1 + number % len(window.kept), 1
+        elif name in window.buttons and not window.buttons[name].disabled:
+            window.buttons[name].click()
+        if window._path is not before[1]:
+            self.path = window._path
+        elif name in ("new", "reset", "code") or not torch.equal(window.latent, before[0]):
+            self.path = None
+            assert window.status.value == panel.as_line(SAID.get(name, ""))
+
+    def check(self) -> None:
+        window = self.window
+        image = window._generator(window.latent[None])
+        for slider, at in zip(window.sliders, window._basis @ window.latent, strict=True):
+            assert_nearest_step(slider, at.item())
+        if window._generator.classes:
+            assert window.label.value == int(window.latent[-10:].argmax())
+        self.check_picture()
+        self.check_words()
+        self.check_bar(image)
+        self.check_rows(image)
+
+    def check_picture(self) -> None:
+        window = self.window
+        latents = window.latent[None] if self.path is None else self.path
+        assert window.picture.format == ("png" if self.path is None else "gif")
+        file = Image.open(io.BytesIO(bytes(window.picture.value)))
+        assert getattr(file, "n_frames", 1) == len(latents)
+        for number in (0, len(latents) - 1):
+            file.seek(number)
+            want = as_bytes(window._generator(latents[number][None])[0])
+            assert np.array_equal(np.array(file.convert("L")), want)
+
+    def check_words(self) -> None:
+        window = self.window
+        latents = window.latent[None] if self.path is None else self.path[[0, -1]]
+        for latent in latents:
+            judged = look(window._generator(latent[None]), window._reader.judge).logits.softmax(1)
+            words = f" as {judged.argmax()} ({judged.max():.0%} sure)"
+            assert words in window.caption.value
+            assert words in window.picture.tooltip
+        assert ("A path of" in window.caption.value) == (self.path is not None)
+
+    def check_bar(self, image: Tensor) -> None:
+        window = self.window
+        labels = [window.latent[-10:].argmax()[None]] if window._generator.classes else []
+        with torch.no_grad():
+            belief = torch.sigmoid(self.D(image, *labels)).item()
+        assert window.belief.value == pytest.approx(belief, abs=1e-5)
+        assert window.belief_text.value.endswith(f"{belief:.0%}")
+        assert window.belief_text.value.startswith("last: ") == (self.path is not None)
+
+    def check_rows(self, image: Tensor) -> None:
+        window = self.window
+        if window.kept:
+            kept = window._generator(torch.stack(window.kept))
+            assert bytes(window.kept_row.children[0].value) == to_png(kept, 56)
+        picture, line = window.strip.children
+        if window.strip.layout.display == "none":
+            assert "last row" not in window.status.value
+        elif "nearest" in line.value:
+            wanted = nearest_neighbours(image, window._real, k=5).images[0]
+            assert bytes(picture.value) == to_png(wanted, 56)
+            assert ("path" in line.value) == (self.path is not None)
+        else:
+            assert bytes(picture.value) == to_png(window._generator(self.path)[::3], 56)
+
+
+SAID = {"new": "Another latent.", "reset": "Back at the start."}
+ACTIONS = st.sampled_from(["slide", "slide", "space", "label", "code", "ends", *panel.BUTTONS])
+ORDERS = st.lists(st.tuples(ACTIONS, st.integers(0, 99), st.booleans()), max_size=12)
+
+
+@pytest.mark.parametrize("name", ["dcgan_rotated", "cgan"])
+def test_all_that_is_seen_belongs_to_the_picture_in_whatever_order(
+    name, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("COURSE_RUNS", str(tmp_path))
+
+    @settings(steady, max_examples=12)
+    @given(ORDERS)
+    @example([("nearest", 0, True), ("new", 0, True)])
+    @example([("nearest", 0, True), ("slide", 0, True)])
+    @example([("slide", 0, False), ("slide", 1, False), ("nearest", 0, True)])
+    @example([("slide", 0, False), ("slide", 1, False), ("walk", 0, True)])
+    @example([("walk", 0, True), ("nearest", 0, True), ("keep", 0, True), ("reset", 0, True)])
+    @example([("keep", 0, True), ("new", 0, True), ("keep", 0, True), ("linear", 0, True)])
+    @example([("label", 3, False), ("new", 0, True), ("gif", 0, True), ("label", 4, True)])
+    def in_order(actions) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            clock = Time()
+
+            def slow(*arguments):
+                clock.now += 0.05
+                return draw(*arguments)
+
+            patch.setattr(latest, "time", clock)
+            patch.setattr(latest.asyncio, "get_running_loop", lambda: clock)
+            patch.setattr(window, "draw", slow)
+            looked = Looked(name)
+            for action, number, is_time_left in [*actions, ("space", 0, True)]:
+                looked.do(action, number)
+                if is_time_left:
+                    clock.pass_by(1)
+                    clock.pass_by(1)  # what the first second's work has asked for
+                    looked.check()
+
+    in_order()
+
+
+def test_a_picture_that_cannot_be_made_leaves_all_as_it_was(opened, monkeypatch) -> None:
+    opened.buttons["nearest"].click()
+    before = opened.latent, opened.picture.value, opened.caption.value
+
+    def fail(*arguments):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(window, "draw", fail)
+    opened.buttons["new"].click()
+    assert "no memory" in opened.status.value
+    assert torch.equal(opened.latent, before[0])
+    assert (opened.picture.value, opened.caption.value) == before[1:]
+    assert opened.strip.layout.display == ""
+
+
+def test_words_that_cannot_be_found_are_not_those_of_a_former_picture(opened, monkeypatch) -> None:
+    def fail(*arguments):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(opened._critic, "believe", fail)
+    opened.buttons["new"].click()
+    said = opened.caption.value, opened.picture.tooltip, opened.belief_text.value
+    assert said == (panel.as_line(""), "", "")
+    assert opened.belief.value == 0
+
+
+def test_a_former_path_is_saved_as_one(opened) -> None:
+    opened.buttons["walk"].click()
+    opened.buttons["gif"].click()
+    assert "came after" not in opened.status.value
+    opened.buttons["new"].click()
+    opened.buttons["gif"].click()
+    assert "It is the last path; this picture came after it." in opened.status.value
+
+
+def test_words_for_a_lost_kernel_are_there_and_not_seen(opened) -> None:
+    assert opened.gone in opened.root.children
+    assert opened.gone.layout.display == "none"
+    assert "lost its kernel" in opened.gone.value
 
 
 # Opinions and words --------------------------------------------------------------------------

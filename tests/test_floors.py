@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "course_utils"
 
 FLOORS = {
     0: ("settings", "validation"),
-    1: ("coordinates", "data", "models", "losses", "shipped"),
+    1: ("coordinates", "data", "layers", "losses", "models", "shipped", "summary"),
     2: ("checkpoints", "metrics", "plots"),
     3: ("animation", "checks", "diagnosis", "legibility", "training"),
     4: (
@@ -40,7 +40,10 @@ NEIGHBOURS = {
     ("coordinates", "models"),
     ("diagnosis", "training"),
     ("large_print", "pretrained"),
+    ("models", "layers"),
+    ("models", "summary"),
     ("pretrained", "recipes"),
+    ("summary", "layers"),
 }
 HEAVY = ["ipywidgets", "pandas", "sklearn", "mlxtend", "pyarrow", "huggingface_hub", "jupytext"]
 

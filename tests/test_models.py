@@ -738,7 +738,7 @@ def test_summarize_prints_a_table_and_changes_nothing(build, size, layers, total
         (initialize_for_leaks, "module"),
         (use_spectral_norm, "network"),
         (count_params, "model"),
-        (summarize, "model, input_size"),
+        (summarize, "model, input_size, dtypes=None"),
     ],
 )
 def test_the_familiar_arguments_in_the_familiar_order(function, arguments):

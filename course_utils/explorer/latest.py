@@ -39,6 +39,11 @@ class Latest:
             self._due.cancel()
             self._due = None
 
+    def now(self) -> None:
+        """At once, in place of what is due."""
+        self.drop()
+        self._run()
+
     def _run(self) -> None:
         self._due = None
         began = time.perf_counter()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.catalog import CIFAR10, MNIST
+from ..layers import copy_network
 from ..metrics.features import SHAPES, choose_judge, look
 from ..validation import need_function, need_module
 from .generator import FrozenGenerator
@@ -24,14 +24,24 @@ class Reader:
         self.shape = shape
         self.judge = choose_judge(torch.empty(1, *shape)) if shape in SHAPES.values() else None
 
-    def describe(self, image: Tensor) -> str:
-        """A sentence on an image `(C, H, W)` in [-1, 1]."""
+    def describe(self, images: Tensor) -> str:
+        """Words for what is shown, `(N, C, H, W)` in [-1, 1]: one image, or a path of several."""
+        if len(images) > 1:
+            return f"A path of {len(images)} pictures, played once.{self._read_ends(images)}"
         if self.judge is None:
             _, height, width = self.shape
-            return f"A generated picture, {width} x {height} pixels, mean {image.mean():.2f}."
+            return f"A generated picture, {width} x {height} pixels, mean {images.mean():.2f}."
+        return f"A generated picture that the classifier reads as {self._read(images[0])}."
+
+    def _read_ends(self, path: Tensor) -> str:
+        if self.judge is None:
+            return ""
+        first, last = self._read(path[0]), self._read(path[-1])
+        return f" The classifier reads its first as {first}, its last as {last}."
+
+    def _read(self, image: Tensor) -> str:
         sure, place = look(image[None], self.judge).logits[0].softmax(dim=0).max(dim=0)
-        name = NAMES[self.judge.name][place]
-        return f"A generated picture that the classifier reads as {name} ({sure:.0%} sure)."
+        return f"{NAMES[self.judge.name][place]} ({sure:.0%} sure)"
 
 
 class Critic:
@@ -44,7 +54,7 @@ class Critic:
         as_probability: Callable[[Tensor], Tensor] | None = torch.sigmoid,
     ) -> None:
         need_module(discriminator, "discriminator")
-        self.network = copy.deepcopy(discriminator).cpu().float().eval().requires_grad_(False)
+        self.network = copy_network(discriminator).cpu().float().eval().requires_grad_(False)
         as_probability = need_function(as_probability or torch.clone, "as_probability")
         ends_in_sigmoid = isinstance([*self.network.modules()][-1], nn.Sigmoid)
         self.as_probability = torch.clone if ends_in_sigmoid else as_probability

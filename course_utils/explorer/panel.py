@@ -29,6 +29,16 @@ BUTTONS = {
 }
 
 
+# JupyterLab marks each widget whose kernel is gone with a broken chain. In a window, words that are
+# seen only then stand for them.
+GONE = """<style>
+.gan-explorer.jupyter-widgets-disconnected .gan-gone { display: block !important }
+.gan-explorer.jupyter-widgets-disconnected::before,
+.gan-explorer .jupyter-widgets-disconnected::before { display: none }
+</style><strong>This window has lost its kernel, so nothing in it moves. Run the cells from the
+top again, down to this one.</strong>"""
+
+
 class DescribedImage(widgets.Image):
     """An image with a name for screen readers, which changes with it.
 
@@ -47,7 +57,8 @@ class Panel:
         root: all of it.
         sliders, space, label, buttons, start, end: what one moves, presses and chooses from.
         picture, caption, belief, belief_text, status: what changes.
-        kept_row, strip: rows that are hidden until `show_row`.
+        gone: words that a page shows where the kernel is gone.
+        kept_row, strip: rows that are hidden until `show_row`, and after `hide_row`.
     """
 
     def __init__(
@@ -99,6 +110,7 @@ class Panel:
             )
             for _ in range(2)
         )
+        self.gone = widgets.HTML(GONE, layout={"display": "none"})
         self.root = self._arrange(with_belief)
         for widget, name in [
             (self.root, "gan-explorer"),
@@ -107,6 +119,7 @@ class Panel:
             (self.strip, "gan-strip"),
             (self.caption, "gan-caption"),
             (self.status, "gan-status"),
+            (self.gone, "gan-gone"),
         ]:
             widget.add_class(name)
 
@@ -131,6 +144,7 @@ class Panel:
         ]
         return widgets.VBox(
             [
+                self.gone,
                 widgets.HBox([widgets.VBox(left), right], layout=wrap),
                 self.status,
                 self.kept_row,
@@ -146,12 +160,20 @@ class Panel:
         with self.picture.hold_sync():
             self.picture.format, self.picture.value = kind, content
 
+    def show_words(self, words: str, alt: str, belief: float | None, percent: str) -> None:
+        """What is said of the picture: below it, to screen readers, and by D's bar."""
+        self.caption.value, self.picture.tooltip = as_line(words), alt
+        self.belief.value, self.belief_text.value = belief or 0.0, percent
+
     def show_row(self, row: widgets.VBox, images: Tensor, words: str) -> None:
         """Put small pictures and their words into a row that was empty, or held others."""
         picture, line = row.children
         picture.value, picture.tooltip = to_png(images, SMALL), words
         line.value = as_line(words)
         row.layout.display = ""
+
+    def hide_row(self, row: widgets.VBox) -> None:
+        row.layout.display = "none"
 
 
 def _make_button(word: str, tip: str) -> widgets.Button:

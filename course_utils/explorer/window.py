@@ -25,7 +25,7 @@ from .generator import FrozenGenerator, need_latents
 from .latent import follow, lerp, principal_directions, slerp, travel
 from .latest import Latest
 from .opinions import Critic, Reader
-from .panel import SPACES, Panel, as_line
+from .panel import SPACES, Panel
 from .pictures import draw, draw_still, find_size, show_large, to_gif
 
 COORDINATES, DIRECTIONS = SPACES
@@ -77,6 +77,9 @@ class Explorer(Panel):
         self._seed, self._quiet = seed, False
         self._bases = {COORDINATES: torch.eye(self._count, generator.dim)}
         self._latent = self._start = self._draw_latent()
+        self._shown: tuple[
+            Tensor, Tensor
+        ]  # one image or those of a path, and the last one's latent
         self._path: Tensor | None = None
         self.kept: list[Tensor] = []
         self._redraw = Latest(self._show_picture)
@@ -171,13 +174,13 @@ class Explorer(Panel):
             return
         direction = self._basis[number]
         now = torch.dot(direction, self._latent)
-        self._latent = self._latent + (change["new"] - now) * direction
+        self._move(self._latent + (change["new"] - now) * direction)
         self._redraw.ask()
 
     @guarded
     def _choose_label(self, change: Any) -> None:
         if not self._quiet:
-            self._latent = self._generator.relabel(self._latent, change["new"])
+            self._move(self._generator.relabel(self._latent, change["new"]))
             self._redraw.ask()
 
     def _follow_latent(self) -> None:
@@ -216,41 +219,63 @@ class Explorer(Panel):
             latent = self._generator.relabel(latent, self.label.value)
         return latent
 
-    def _go(self, latent: Tensor) -> None:
+    def _move(self, latent: Tensor) -> None:
+        """To another latent: what was found for the former one, and said of it, goes."""
         self._latent = latent
+        self.hide_row(self.strip)
+        self.say("")
+
+    def _go(self, latent: Tensor) -> None:
+        self._draw(latent)  # first: where that fails, all stays as it was
+        self._move(latent)
         self._follow_latent()
         self._redraw.drop()
-        self._show_picture()
+        self._comment.now()
 
     @guarded
     def _show_picture(self) -> None:
-        picture = draw(self._generator, self._latent, self._side)
-        self.put(picture.png, "png")
-        self._image = picture.image
+        self._draw(self._latent)
         self._comment.ask()
+
+    def _draw(self, latent: Tensor) -> None:
+        picture = draw(self._generator, latent, self._side)
+        self.put(picture.png, "png")
+        self._shown = picture.image[None], latent
 
     @guarded
     def _describe(self) -> None:
-        """Words and D's bar, for the image that is shown."""
-        image = self._image
-        words = self._reader.describe(image)
-        self.caption.value = as_line(words)
-        if self._critic is not None:
-            belief = self._critic.believe(image[None], self.label.value or 0).item()
-            self.belief.value, self.belief_text.value = belief, f"{belief:.0%}"
-            words += f" D takes it for real with {belief:.0%}."
-        self.picture.tooltip = words
+        """Words and D's bar, for what is shown: a picture, or a path and its last picture."""
+        try:
+            self._describe_shown()
+        except Exception:
+            self.show_words("", "", None, "")  # better none than those of a former picture
+            raise
+
+    def _describe_shown(self) -> None:
+        images, latent = self._shown
+        is_path = len(images) > 1
+        words = self._reader.describe(images)
+        if is_path:
+            words += " The sliders stand where it ends."
+        if self._critic is None:
+            return self.show_words(words, words, None, "")
+        label = self._generator.read_label(latent) if self._generator.classes else 0
+        belief = self._critic.believe(images[-1:], label).item()
+        subject = "its last" if is_path else "it"
+        more = f" D takes {subject} for real with {belief:.0%}."
+        self.show_words(words, words + more, belief, "last: " * is_path + f"{belief:.0%}")
 
     def _play(self, path: Tensor) -> Tensor:
         """Show a path `(frames, dim)` as an animation, which ends where the latent is now."""
         images = self._generator(path)
+        gif = self._make_gif(images, path, loop=False)
         self._path = path
-        self._latent = path[-1]
-        self._redraw.drop()
-        self.put(self._make_gif(images, path, loop=False), "gif")
+        self._move(path[-1])
         self._follow_latent()
-        self._image = images[-1]
-        self._comment.ask()
+        self._redraw.drop()
+        self.put(gif, "gif")
+        self._shown = images, self._latent
+        self._comment.now()
         return images
 
     def _make_gif(self, images: Tensor, path: Tensor, loop: bool) -> bytes:
@@ -260,8 +285,9 @@ class Explorer(Panel):
 
     @guarded
     def _new(self) -> None:
-        self._start = self._draw_latent()
-        self._go(self._start)
+        latent = self._draw_latent()
+        self._go(latent)
+        self._start = latent
         self.say("Another latent.")
 
     @guarded
@@ -317,9 +343,12 @@ class Explorer(Panel):
     def _nearest(self) -> None:
         self.say("Looking through the real images ...")
         image = self._generator(self._latent[None])
+        to = " to the path's last picture" if len(self._shown[0]) > 1 else ""
         found = nearest_neighbours(image, self._real, k=NEAREST)
         distances = ", ".join(f"{distance:.1f}" for distance in found.distance[0])
-        words = f"The {NEAREST} nearest real images, at distances {distances}; 0 would be a copy."
+        words = (
+            f"The {NEAREST} nearest real images{to}, at distances {distances}; 0 would be a copy."
+        )
         if self._real is None and sample_notice():
             words += f" ({sample_notice()})"
         self.show_row(self.strip, found.images[0], words)
@@ -334,14 +363,16 @@ class Explorer(Panel):
         if self._path is None:
             self._walk()
         path = self._path
-        self._save(self._make_gif(self._generator(path), path, loop=True), "path", "gif")
+        is_shown = len(self._shown[0]) > 1
+        note = "" if is_shown else " It is the last path; this picture came after it."
+        self._save(self._make_gif(self._generator(path), path, loop=True), "path", "gif", note)
 
-    def _save(self, content: bytes, name: str, kind: str) -> None:
+    def _save(self, content: bytes, name: str, kind: str, note: str = "") -> None:
         folder = get_runs_folder() / "explorer"
         folder.mkdir(parents=True, exist_ok=True)
         path = _find_free(folder, name, kind)
         write_atomically(path, content)
-        self.say(f"Saved as {path} ({len(content) / 1000:.0f} kB).")
+        self.say(f"Saved as {path} ({len(content) / 1000:.0f} kB).{note}")
 
 
 def _find_free(folder: Path, name: str, kind: str) -> Path:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import nn
+
+from ..layers import copy_network, need_shapes
 
 
 class Average:
@@ -17,7 +17,7 @@ class Average:
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.source, self.decay = network, decay
-        self.network = copy.deepcopy(network).requires_grad_(False)
+        self.network = copy_network(need_shapes(network, "G")).requires_grad_(False)
 
     @torch.no_grad()
     def update(self) -> None:

@@ -5,7 +5,6 @@ Everything here leaves the mathematics as it is, and is undone or harmless after
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
+from ..layers import copy_network
 from ..settings import fork_random
 from ..validation import need_bool, need_choice, trusted
 from .graphs import Graphed, count_on_device
@@ -309,12 +309,12 @@ def _ends_in_functional_sigmoid(network: nn.Module, images: Tensor) -> bool:
 def _try_out(network: nn.Module, question: Callable[[nn.Module], T]) -> T | None:
     """The answer of `question(a copy of network)`; no random state changes.
 
-    None where there is none: some of torch's own layers cannot be copied once they were used,
-    and a network may take more than images. What to do then is for its owner to decide.
+    None where there is none: a network may hold what cannot be copied, or take more than images.
+    What to do then is for its owner to decide.
     """
     with fork_random():
         try:
-            return question(copy.deepcopy(network))
+            return question(copy_network(network))
         except Exception:
             return None
 
