@@ -89,9 +89,10 @@ show_plane(ring_D, draw_ring(400), ring_G(torch.randn(400, 2)), "Before: nobody 
 # %%
 def play(steps, G_solver, g_updates=1):
     """Let both players learn; D once a step, G `g_updates` times."""
+    rounds = cu.stoppable(range(steps))  # the stop button ■ ends it after the present step
     torch.set_num_threads(1)  # networks this small are fastest on one core
     bce, ones, zeros = nn.BCELoss(), torch.ones(128, 1), torch.zeros(128, 1)
-    for _ in range(steps):
+    for _ in rounds:
         fakes = ring_G(torch.randn(128, 2))
         d_loss = bce(ring_D(draw_ring(128)), ones) + bce(ring_D(fakes.detach()), zeros)
         ring_D_solver.zero_grad()
@@ -508,11 +509,12 @@ def note(history, step, **numbers):
 
 
 # %%
-def train_by_hand(D, G, D_solver, G_solver, loader, epochs, history, grids):
-    """Train the pair; fills the history, and the grids with the fixed noise's digits."""
-    step = 0
+def train_by_hand(D, G, D_solver, G_solver, loader, epochs):
+    """Train the pair; returns the history, and the fixed noise's digits: start, middle, end."""
+    history, grids, step = cu.History(), [("start", draw_fixed(G))], 0
+    batches = cu.stoppable(loader)  # the stop button ■ ends it after the present step
     for epoch in range(epochs):
-        for images, _ in cu.stoppable(tqdm(loader, desc=f"epoch {epoch + 1} of {epochs}"), history):
+        for images, _ in tqdm(batches, desc=f"epoch {epoch + 1} of {epochs}"):
             images = images.to(device)
             fakes = G(torch.randn(len(images), latent_size, device=device))
             d_loss, real, fake = discriminator_step(D, D_solver, criterion, images, fakes)
@@ -522,7 +524,11 @@ def train_by_hand(D, G, D_solver, G_solver, loader, epochs, history, grids):
                 note(history, step, d_loss=d_loss, g_loss=g_loss, **means)
             step += 1
             if step == epochs * len(loader) // 2:
-                grids["middle"] = draw_fixed(G)
+                grids.append(("middle", draw_fixed(G)))
+        if batches.stopped:
+            break
+    history.stopped = batches.stopped
+    return history, [*grids, (cu.label_run("end", history), draw_fixed(G))]
 
 
 # %% [markdown]
@@ -531,8 +537,7 @@ def train_by_hand(D, G, D_solver, G_solver, loader, epochs, history, grids):
 # widely, and that is healthy. If d_loss falls to 0 and stays there, G has lost.
 
 # %%
-history, grids = cu.History(), {"start": draw_fixed(G)}
-train_by_hand(D, G, D_solver, G_solver, loader, epochs, history, grids)
+history, grids = train_by_hand(D, G, D_solver, G_solver, loader, epochs)
 
 # %% [markdown]
 # The stop button ■ ends the cell after the present step; what G has learned until then is kept, and the
@@ -548,9 +553,8 @@ train_by_hand(D, G, D_solver, G_solver, loader, epochs, history, grids)
 # ![Three grids side by side: grey noise at the start, rough digits in the middle and at the end](../docs/figures/01_growth.png)
 
 # %% tags=["figure:growth"]
-end = "stopped" if history.stopped else "end"
 show_grids(
-    [*grids.items(), (end, draw_fixed(G))],
+    grids,
     "Three grids from the same noise: noise at the start, rough shapes, then digits.",
     kind="fake",
 )
@@ -702,12 +706,12 @@ def update(solver, loss):
 
 
 # %%
-def train_on_logits(D, G, average, loader, epochs, history):
-    """Train the pair, keep the average of G, and fill the history."""
+def train_on_logits(D, G, average, loader, epochs):
+    """Train the pair and keep the average of G; returns the history."""
     D_solver, G_solver = cu.get_optimizer(D, learning_rate), cu.get_optimizer(G, learning_rate)
-    step = 0
+    history, step, batches = cu.History(), 0, cu.stoppable(loader)
     for epoch in range(epochs):
-        for images, _ in cu.stoppable(tqdm(loader, desc=f"epoch {epoch + 1} of {epochs}"), history):
+        for images, _ in tqdm(batches, desc=f"epoch {epoch + 1} of {epochs}"):
             fakes = G(cu.sample_noise(len(images), latent_size, device=device))
             real, fake = D(images), D(fakes.detach())
             d_loss = discriminator_loss(real, fake)
@@ -716,9 +720,14 @@ def train_on_logits(D, G, average, loader, epochs, history):
             update(G_solver, g_loss)
             update_average(average, G, decay=0.999)
             if step % log_every == 0:
-                means = {"d_real": real.sigmoid().mean(), "d_fake": fake.sigmoid().mean()}
-                note(history, step, d_loss=d_loss, g_loss=g_loss, **means)
+                beliefs = {"d_real": real.detach().sigmoid(), "d_fake": fake.detach().sigmoid()}
+                means = {name: belief.mean() for name, belief in beliefs.items()}
+                note(history, step, d_loss=d_loss.detach(), g_loss=g_loss.detach(), **means)
             step += 1
+        if batches.stopped:
+            break
+    history.stopped = batches.stopped
+    return history
 
 
 # %%
@@ -730,8 +739,7 @@ fast_loader = cu.BatchLoader(cu.load_mnist(limit=small), batch_size, drop_last=T
 # second epoch on. The digits go on getting better all the while: again, the losses do not tell you.
 
 # %%
-better_history = cu.History()
-train_on_logits(better_D, better_G, average, fast_loader, better_epochs, better_history)
+better_history = train_on_logits(better_D, better_G, average, fast_loader, better_epochs)
 
 # %% [markdown]
 # **What you should see**, from the averaged G: clear digits with few specks. Some are still no digits
@@ -745,7 +753,7 @@ with torch.no_grad():
 show_images(
     samples,
     nrow=12,
-    titles="Digits that nobody wrote",
+    titles=cu.label_run("Digits that nobody wrote", better_history),
     alt="A grid of 60 generated handwritten digits, 12 in a row; most can be read at once.",
     kind="fake",
 )
@@ -839,13 +847,14 @@ def train_by_course(epochs, **options):
 # %%
 def train_my_loop():
     D, G, _, _ = build_pair()
-    train_on_logits(D, G, copy.deepcopy(G), race_loader, 1, cu.History())
+    return train_on_logits(D, G, copy.deepcopy(G), race_loader, epochs=1)
 
 
 def measure(train):
     """Digits a second, with everything that `train` does."""
     began = time.perf_counter()
-    train()
+    if train().stopped:
+        raise cu.Stopped  # a run that was cut short measures nothing: the cell ends here
     if device.type == "cuda":
         torch.cuda.synchronize()  # wait until the GPU has done what it was told
     return len(race_loader) * batch_size / (time.perf_counter() - began)
@@ -862,7 +871,6 @@ for _ in range(3):
     by_hand.append(measure(train_my_loop))
     by_course.append(measure(lambda: train_by_course(epochs=1)))
 
-# %%
 slow, fast = sorted(by_hand)[1], sorted(by_course)[1]  # the one in the middle of three
 print(f"the loop by hand {slow:,.0f} digits a second")
 print(f"run_a_gan {fast:,.0f} digits a second")

@@ -447,11 +447,13 @@ def train_classic(start):
 
 
 # %%
-starting = {name: train_classic(starts[name]) for name in ("PyTorch's own", "Xavier")}
+starting = {}
+for name in ("PyTorch's own", "Xavier"):
+    starting[name] = train_classic(starts[name])
 
 # %% tags=["figure:starts"]
 show_grids(
-    [(name, history.samples[-1][1]) for name, history in starting.items()],
+    list(starting.items()),
     "Two grids of 25 samples after a few hundred steps, from the same noise: one pair started with "
     "PyTorch's own weights, the other with Xavier's.",
     kind="fake",
@@ -794,7 +796,7 @@ with torch.no_grad():
 show_images(
     samples,
     nrow=12,
-    titles="Digits by convolutions, trained on turned ones",
+    titles=cu.label_run("Digits by convolutions, trained on turned ones", history),
     alt="A grid of 60 generated handwritten digits, 12 in a row; some are tilted to the left or right.",
     kind="fake",
 )
@@ -886,7 +888,10 @@ for name, run in histories.items():
 
 # %% tags=["figure:side_by_side"]
 show_grids(
-    [(f"{name}, {run.seconds / 60:.1f} min", drawn[name][:25]) for name, run in histories.items()],
+    [
+        (cu.label_run(f"{name}, {run.seconds / 60:.1f} min", run), drawn[name][:25])
+        for name, run in histories.items()
+    ],
     "Two grids of 25 generated digits, one by the MLP pair and one by the strided pair, with the "
     "minutes that each trained.",
     kind="fake",

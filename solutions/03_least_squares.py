@@ -406,9 +406,11 @@ def play(pair, loss):
 # losses: they are measured in different units. Compare how they move, and what comes out.
 
 # %%
-histories = {(pair, loss): play(pair, loss) for pair in pairs for loss in losses}
-for (pair, loss), history in histories.items():
-    print(f"{pair}, {loss}: {history.images_per_second:,.0f} digits a second")
+histories = {}
+for pair in pairs:
+    for loss in losses:
+        histories[pair, loss] = history = play(pair, loss)
+        print(f"{pair}, {loss}: {history.images_per_second:,.0f} digits a second")
 
 # %% [markdown]
 # The curves of the MLPs, cross-entropy first. The dotted lines are the draw, which for least squares is at ¼ and ⅛:
@@ -444,7 +446,10 @@ samples = {key: draw_samples(*key, 2000) for key in histories}
 
 # %% tags=["figure:samples"]
 show_grids(
-    [(f"{pair}, {loss}", images[:25]) for (pair, loss), images in samples.items()],
+    [
+        (cu.label_run(f"{pair}, {loss}", histories[pair, loss]), images[:25])
+        for (pair, loss), images in samples.items()
+    ],
     "Four grids of 25 generated digits: MLPs and strided convolutions, each with cross-entropy and "
     "with least squares.",
     kind="fake",

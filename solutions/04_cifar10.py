@@ -373,7 +373,7 @@ if not grids:  # the run is an earlier one, shown again: its history holds all s
 chosen = [grids[i] for i in sorted({0, len(grids) // 3, 2 * len(grids) // 3, len(grids) - 1})]
 show_epochs(
     chosen,
-    "The classic pair, always the same 16 noise vectors",
+    cu.label_run("The classic pair, always the same 16 noise vectors", history),
     "Grids of 16 generated images side by side, from the first, one flat colour, to the last epoch.",
     cu.FAKE,
 )

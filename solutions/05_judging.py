@@ -572,7 +572,9 @@ print(cu.judge_samples(samples_seen))
 
 # %%
 steps = by_profile(short=20, cpu=900, gpu=900)
-runs = {number: gallery.play_case(number, steps) for number in gallery.CASES}
+runs = {}
+for number in gallery.CASES:
+    runs[number] = gallery.play_case(number, steps)
 
 # %% [markdown]
 # Look at the last samples first, then at the curves. In the figure, each row is a run: on the left the losses, on the
@@ -580,7 +582,7 @@ runs = {number: gallery.play_case(number, steps) for number in gallery.CASES}
 
 # %% tags=["figure:gallery_samples"]
 show_grids(
-    [(f"run {number}", run.samples[-1][1]) for number, run in runs.items()],
+    [(f"run {number}", run) for number, run in runs.items()],
     "The last samples of five runs, a grid each. Run 1: grey and grainy. Run 2: white strokes on "
     "black. Run 3: blocks of black and white, the same in all. Run 4: a dotted shape, the same in "
     "all. Run 5: black and white grains.",
@@ -589,13 +591,14 @@ show_grids(
 
 # %% tags=["figure:gallery_curves"]
 figure = Figure(figsize=(9, 10.5))
-for (number, run), (left, right) in zip(runs.items(), figure.subplots(5, 2)):
+panels = figure.subplots(len(runs), 2, squeeze=False)
+for (number, run), (left, right) in zip(runs.items(), panels):
     left.plot(run.step, run.d_loss, color=cu.D_COLOUR, label="loss of D")
     left.plot(run.step, run.g_loss, "--", color=cu.G_COLOUR, label="loss of G")
     right.plot(run.step, run.d_real, color=cu.REAL, label="D(x)")
     right.plot(run.step, run.d_fake, "--", color=cu.FAKE, label="D(G(z))")
     right.set_ylim(-0.05, 1.05)
-    left.set_ylabel(f"run {number}")
+    left.set_ylabel(cu.label_run(f"run {number}", run))
     if number == 1:
         left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
         right.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)

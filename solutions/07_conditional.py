@@ -226,7 +226,7 @@ noise, labels = every_digit(torch.randn(4, 64))
 show_images(
     draw(own, noise, labels),
     nrow=10,
-    titles="Your own, after one epoch",
+    titles=cu.label_run("Your own, after one epoch", history),
     alt="Four rows of ten generated digits after one epoch of training: most columns show their digit already.",
     kind="fake",
 )
