@@ -345,7 +345,8 @@ show_grids(
 )
 
 # %% [markdown]
-# That was already the *kernel* distance. The next cell shows why there is a second one.
+# That was already the *kernel* distance, which compares pictures in pairs; part 4 builds it. The next cell shows why there is a
+# second distance.
 #
 # ### How many samples?
 #

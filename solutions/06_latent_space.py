@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Lesson 6: walking in latent space
 #
-# A trained generator has never been asked for more than samples. It can do more: between any two of its digits lie
-# others, along some directions strokes tilt or grow, and somewhere in there is, nearly, *your* digit. Here
+# All the noise vectors z that a generator can start from are its **latent space**. So far we took random ones. But between
+# any two digits lie others, along some directions strokes tilt or grow, and somewhere in there is, nearly, *your* digit. Here
 # you find the ways. *From our run:*
 #
 # ![Rows of generated digits, first along single coordinates, then along principal directions; the latter change more](../docs/figures/06_directions.png)
@@ -41,8 +41,7 @@ cu.set_seed(6)
 # %% [markdown]
 # ## Part 1: play first
 #
-# *About 10 minutes.* The generator G turns a **latent vector** z, here 64 numbers, into a digit. All z together are the
-# *latent space*. In training each coordinate was drawn from a normal distribution with mean 0 and standard deviation 1,
+# *About 10 minutes.* The generator G turns a **latent vector** z, here 64 numbers, into a digit. In training each coordinate was drawn from a normal distribution with mean 0 and standard deviation 1,
 # and nobody said what any of them should mean.
 
 # %%
@@ -281,12 +280,12 @@ seen = {name: extract(draw(latents)) for name, latents in middles.items()}
 # %%
 for name, features in seen.items():
     distance = cu.frechet_classifier_distance(features, floor=False)
-    ink = draw(middles[name]).mean()
-    print(f"{name}: distance {float(distance):.1f}, mean pixel {ink:.3f}")
+    mean = draw(middles[name]).mean()
+    print(f"{name}: distance {float(distance):.1f}, mean pixel {mean:.3f}")
 
 # %% [markdown]
 # **What you should see:** middles of arcs are as good as any sample, and
-# middles of lines are clearly worse. The mean pixel says in which way: too much ink. So the difference is real, though
+# middles of lines are clearly worse. The mean pixel, or **ink**, says in which way: there is too much of it. So the difference is real, though
 # small in any single picture: this G copes well with latents that are a little short.
 
 # %% [markdown]
@@ -387,7 +386,7 @@ cu.explore(G, space="directions", seed=5)
 # ## Part 6: arithmetic with digits
 #
 # *About 15 minutes.* "Thick minus thin": the mean latent of thick digits minus the mean latent of thin ones is a direction from thin
-# to thick, if there is one. As thickness we take the **ink**, the mean pixel.
+# to thick, if there is one. As thickness we take the ink, the mean pixel.
 #
 # **Exercise 06.6.** From latents `(N, dim)` and a score each `(N,)`: the mean of the tenth of the latents with the highest scores
 # minus the mean of the tenth with the lowest. A tenth is `len(scores) // 10`; `scores.argsort()` gives the order.
