@@ -66,15 +66,24 @@ def summarize(
             such as an `Embedding` takes (`torch.int64`), are all 0.
 
     Raises:
-        TypeError, ValueError: anything else. What the model's own run raises comes as it is.
+        TypeError, ValueError: anything else, or an `Embedding` without `dtypes`. What the model
+            itself raises comes as it is.
     """
     need_module(model, "model")
     shapes = _read_shapes(input_size)
     kinds = _read_dtypes(dtypes, len(shapes))
+    guest = copy_network(model).cpu().float()
     with fork_random():
         inputs = [_make_input(shape, kind) for shape, kind in zip(shapes, kinds)]
-        guest = copy_network(model).cpu().float()
-        rows = _run(guest, inputs)
+        try:
+            rows = _run(guest, inputs)
+        except RuntimeError as problem:
+            if dtypes is None and any(isinstance(m, nn.Embedding) for m in guest.modules()):
+                raise ValueError(
+                    "dtypes: expected torch.int64 for what an Embedding takes, such as "
+                    f"dtypes=[torch.float32, torch.int64], got None: {problem}"
+                ) from problem
+            raise
     print("\n".join(_format(guest, rows, inputs)))
 
 

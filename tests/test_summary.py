@@ -225,6 +225,7 @@ LINEAR = nn.Linear(4, 1)
     ("nested", lambda: cu.summarize(LINEAR, [((4,),)]), TypeError, "input_size", "(4,)"),
     ("a word", lambda: cu.summarize(LINEAR, (4,), "int64"), TypeError, "dtypes", "int64"),
     ("too many", lambda: cu.summarize(LINEAR, (4,), [FLOAT, INT]), TypeError, "dtypes", "int64"),
+    ("no kind", lambda: cu.summarize(Two(), [(64,), ()]), ValueError, "dtypes", "None: "),
     ("too few", lambda: cu.summarize(LINEAR, [(4,), ()], [INT]), TypeError, "dtypes", "int64"),
 )
 def test_bad_input(call, error, name, got):

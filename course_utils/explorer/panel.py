@@ -100,7 +100,7 @@ class Panel:
             max=1,
             description="D: real",
             style={"bar_color": D_COLOUR, "description_width": "4em"},
-            layout={"width": "17em"},
+            layout={"width": "15em"},
         )
         self.belief_text = widgets.Label()
         self.kept_row, self.strip = (

@@ -57,6 +57,9 @@ class Window:
         """Until the words of .gan-`part` hold this."""
         self.root.locator(f".gan-{part}").get_by_text(re.compile(text)).wait_for()
 
+    def wait_until_hidden(self, part: str) -> None:
+        self.root.locator(f".gan-{part}").wait_for(state="hidden")
+
     def settle(self) -> None:
         """Until the kernel has nothing left to do."""
         self.page.wait_for_timeout(500)

@@ -57,6 +57,42 @@ def test_the_words_of_the_picture_change_with_it(open_window, page, snap) -> Non
     snap(window.root, "words")
 
 
+def test_what_belongs_to_a_picture_goes_with_it(open_window, snap) -> None:
+    window = open_window()
+    window.wait_until_hidden("strip")
+    for another in ("New", "a slider", "Walk"):
+        window.click("Nearest real")
+        window.wait_for("strip", "nearest real images, at distances")
+        window.wait_for("status", "They are in the last row")
+        snap(window.root, "nearest")
+        if another == "a slider":
+            window.after(lambda: window.handles.first.press(window.key(0)))
+        else:
+            window.after(lambda another=another: window.click(another))
+        window.wait_until_hidden("strip")
+        snap(window.root, another)
+    window.wait_for("status", "A walk of 37 pictures")
+    window.wait_for("caption", r"A path of 37 pictures.* its first as \d .* its last as \d ")
+    assert window.root.get_by_text("last: ").is_visible()
+    window.click("New")
+    window.wait_for("caption", "A generated picture that")
+
+
+def test_a_window_whose_kernel_is_gone_says_what_to_do(open_window, snap) -> None:
+    window = open_window()
+    window.wait_until_hidden("gone")
+    window.notebook.choose("Kernel", "Restart Kernel…")
+    window.page.locator(".jp-Dialog button.jp-mod-accept").click()
+    window.wait_for("gone", "This window has lost its kernel")
+    window.settle()
+    snap(window.root, "gone")
+    chains = """[...document.querySelectorAll('.jupyter-widgets-disconnected')].filter(
+        part => getComputedStyle(part, '::before').display !== 'none').length"""
+    assert window.page.evaluate(chains) == 0
+    window.notebook.choose("Run", "Run All Cells")  # as before the restart, its prompt will be [1]
+    window.wait_until_hidden("gone")
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [("dcgan_rotated", ""), ("dcgan_strided", ""), ("cifar10_better", ""), ("cppn", "side=448")],
