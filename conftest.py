@@ -13,13 +13,10 @@ if "COURSE_RUNS" not in os.environ:
     os.environ["COURSE_RUNS"] = _runs.name
 
 ROOT = Path(__file__).parent
-OWN = (
-    ROOT / "notebooks",
-    ROOT / "solutions",
-)  # not what students hand in: there warnings are theirs
-PROGRESS = re.compile(
-    r"\d+%\||\d+(\.\d+)?(it|step|s)/(s|it|step)|^\s*$"
-)  # a line of a progress bar
+# Not what students hand in: warnings of theirs are theirs.
+OWN = (ROOT / "notebooks", ROOT / "solutions")
+# A line of a progress bar, or an empty one.
+PROGRESS = re.compile(r"\d+%\||\d+(\.\d+)?(it|step|s)/(s|it|step)|^\s*$")
 
 
 def is_own_cell(item):
