@@ -29,7 +29,7 @@ def test_only_progress_bars_may_be_red_and_only_in_our_own_notebooks(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax"]
     command += ["--nbval-current-env", "--rootdir", str(tmp_path), str(tmp_path)]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    failed = re.findall(r"FAILED (\S+?)/one.ipynb::Cell (\d)", said)
+    failed = re.findall(r"FAILED \S*?(\w+)/one.ipynb::Cell (\d)", said)
     assert failed == [("notebooks", "0"), ("notebooks", "1")], said
     assert "DeprecationWarning: hm" in said
     assert "the cell prints on stderr" in said
