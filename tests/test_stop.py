@@ -26,6 +26,7 @@ PATIENCE = 120  # seconds; only a test that fails waits for so long
 SETUP = """
 import torch, course_utils as cu
 from torch import nn
+from tqdm.auto import tqdm
 
 torch.set_num_threads(1)
 
@@ -143,7 +144,7 @@ def test_the_next_cell_trains_again(notebook, cell):
 BY_HAND = """
 batches, done = cu.stoppable(Loader(10**9)), 0
 for epoch in range(3):
-    for images, labels in batches:
+    for images, labels in tqdm(batches):
         done += 1
         if done == 5:
             print("trained", flush=True)
