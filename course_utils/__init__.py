@@ -48,6 +48,7 @@ from .plots import (
     FAKE,
     G_COLOUR,
     REAL,
+    label_run,
     plot_losses,
     show_figure,
     show_grids,
@@ -56,4 +57,4 @@ from .plots import (
 )
 from .pretrained import load_pretrained
 from .settings import by_profile, get_device, get_runs_folder, set_seed, start
-from .training import AdversarialStep, History, run_a_gan, train
+from .training import AdversarialStep, History, Stopped, run_a_gan, stoppable, train

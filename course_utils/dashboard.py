@@ -17,7 +17,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import EngFormatter, LogFormatter, MaxNLocator
 from torch import Tensor
 
 from .data import sample_notice
@@ -37,6 +37,7 @@ from .plots import (
 )
 from .settings import get_runs_folder
 from .training import History, Progress
+from .training.interrupt import INTERRUPTED
 from .validation import need_count, need_number
 
 SAMPLES = 2000  # for the distance and the classes
@@ -57,7 +58,8 @@ class LiveDashboard:
         samples: how many samples the classifier sees; more than 2,000 cost time for little.
         share: how much of the training time all this may take, half of it for the distance and
             half for the figure. What does not fit is left out until it does; the first look
-            is always whole, and so is the last one, unless the run was interrupted.
+            is always whole, and so is the last one; of a run that was interrupted the last
+            one measures nothing new.
         reference: what the samples are compared with, `get_reference(...)`; by default the
             training images of MNIST or CIFAR-10, by the images' shape. For images of other
             shapes there is no classifier, and no distance.
@@ -114,6 +116,8 @@ class LiveDashboard:
         for part, work in (("distance", self._measure), ("figure", self._draw)):
             # each has its half, as the one that costs less would leave the other nothing
             needed = self._spent[part] + self._cost[part]
+            if history.stopped == INTERRUPTED and part == "distance":
+                continue  # whoever has pressed the stop button does not want to wait
             if not (first or last or needed < self.share / 2 * trained):
                 continue
             began = time.perf_counter()
@@ -156,7 +160,8 @@ class LiveDashboard:
     def _draw(self, progress: Progress) -> None:
         history = progress.history
         self.verdict = diagnose(history)
-        alt = f"Dashboard at step {progress.step} of {progress.total_steps}. {self.verdict}"
+        cut = ", where the run was cut short" if history.stopped else ""
+        alt = f"Dashboard at step {progress.step} of {progress.total_steps}{cut}. {self.verdict}"
         buffer = io.BytesIO()
         # always of one size, so that nothing moves when a picture takes another's place
         FigureCanvasAgg(self._make_figure(progress)).print_png(buffer)
@@ -204,6 +209,9 @@ class LiveDashboard:
         self._draw_distance(distance, history)
         for axis in (losses, beliefs, distance):
             axis.set_xlim(0, progress.total_steps)
+            # narrow panels: few ticks with short labels, such as 10k
+            axis.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10), integer=True))
+            axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         for axis in (losses, beliefs):
             axis.legend(
                 loc="upper center", ncols=2, frameon=False, fontsize=9,
@@ -222,7 +230,8 @@ class LiveDashboard:
     def _write_head(self, figure: Figure, progress: Progress) -> None:
         """The verdict, its reason and what to try, in four lines at most."""
         verdict = self.verdict
-        title = f"step {progress.step:,} of {progress.total_steps:,}: {verdict.name}"
+        cut = " (cut short)" if progress.history.stopped else ""
+        title = f"step {progress.step:,} of {progress.total_steps:,}{cut}: {verdict.name}"
         notice = sample_notice()
         figure.text(0.01, 0.975, title, fontsize=14, weight="bold", verticalalignment="top")
         figure.text(

@@ -31,7 +31,7 @@ from .models import (
     build_leaky_generator,
 )
 from .settings import get_device, set_seed
-from .training import AdversarialStep, History, Progress, train
+from .training import AdversarialStep, History, Progress, end_stopped_cell, train
 from .validation import need_bool, need_choice, need_count
 
 NOISE = 96
@@ -212,7 +212,12 @@ def play(
     seed: int = 0,
     callbacks: Sequence[Callable[[Progress], None]] = (),
 ) -> History:
-    """Train a pair ("MLP" or "DCGAN") in one way, from one seed, on batches of 64 digits."""
+    """Train a pair ("MLP" or "DCGAN") in one way, from one seed, on batches of 64 digits.
+
+    The stop button ends a run, whose history then says so, and with it the notebook cell: a
+    further call in the same cell raises `Stopped`.
+    """
+    end_stopped_cell()  # now, not after the digits are loaded
     networks = PAIRS[need_choice(pair, "pair", PAIRS)]
     steps = setup.steps or need_count(steps, "steps")
     device = get_device()

@@ -85,12 +85,16 @@ def show_images(
 
 
 def show_grids(
-    grids: Sequence[tuple[str, Tensor]], alt: str, nrow: int = 5, kind: str | None = None
+    grids: Sequence[tuple[str, Tensor | History]],
+    alt: str,
+    nrow: int = 5,
+    kind: str | None = None,
 ) -> None:
     """Show several batches of images side by side, each as a grid under its own title.
 
     Args:
-        grids: a list of pairs (title, images); images as in `show_images`.
+        grids: a list of pairs (title, images); images as in `show_images`. A history stands for
+            its last samples, and the title says so where that run was cut short.
         alt: what a reader who cannot see the grids should know.
         nrow: images in a row of each grid.
         kind: "real" or "fake" gives the frame that kind's fixed colour.
@@ -105,6 +109,8 @@ def show_grids(
     for axis, (title, images) in zip(
         figure.subplots(1, len(grids), squeeze=False)[0], grids, strict=True
     ):
+        if hasattr(images, "samples"):
+            title, images = label_run(title, images, "\n"), _last_samples(images)
         draw_grid(axis, images, need_count(nrow, "nrow"))
         axis.set_title(title)
     _frame(figure, kind)
@@ -115,6 +121,8 @@ def show_grids(
 def plot_losses(history: History, draw: tuple[float, float] = CROSS_ENTROPY_DRAW) -> None:
     """Two panels against the step: the losses of D and G, and D(x) against D(G(z)).
 
+    Over them stands whether the run was cut short.
+
     Args:
         history: what `run_a_gan` returns, or any object with the lists `step`, `d_loss`,
             `g_loss`, `d_real` and `d_fake`, all of one length.
@@ -123,6 +131,8 @@ def plot_losses(history: History, draw: tuple[float, float] = CROSS_ENTROPY_DRAW
     alt = _describe_history(history)
     figure = Figure(figsize=(10, 3.4), dpi=100)
     draw_losses(*figure.subplots(1, 2), history, draw)
+    if cut := describe_cut(history):
+        figure.suptitle(f"This run was {cut}")
     figure.tight_layout()
     show_figure(figure, alt)
 
@@ -149,6 +159,35 @@ def draw_losses(
     right.set_ylim(min([*scores, 0]), max([*scores, 1]))
     for axis in (left, right):
         axis.legend()
+
+
+def label_run(title: str, history: History, between: str = " ") -> str:
+    """The title of a figure about a run, which says so where the run was cut short.
+
+    "DCGAN" becomes "DCGAN (cut short after step 120)", if the stop button, or a loss that is not
+    finite, has ended it early: what it shows is no result of the whole training.
+
+    Args:
+        title: the title that a whole run has.
+        history: what `run_a_gan` returns, or another object with `stopped`.
+        between: what stands before the bracket; a line break suits narrow figures.
+    """
+    if not isinstance(title, str):
+        raise TypeError(f"title: expected one line, got {type(title).__name__}")
+    if not hasattr(history, "stopped"):
+        raise TypeError(
+            f"history: expected what run_a_gan returns, got {type(history).__name__} "
+            "without `stopped`"
+        )
+    cut = describe_cut(history)
+    return f"{title}{between}({cut})" if cut else title
+
+
+def describe_cut(history: History) -> str:
+    """ "cut short after step 120", or "" for a run that was not."""
+    if not getattr(history, "stopped", ""):
+        return ""
+    return f"cut short after step {history.step[-1]:,}" if history.step else "cut short"
 
 
 def draw_grid(axis: Axes, images: Tensor, nrow: int = 5) -> None:
@@ -278,6 +317,12 @@ def _tile(images: Tensor, nrow: int) -> Tensor:
     return make_grid(values, nrow=nrow, padding=1, pad_value=-0.5)
 
 
+def _last_samples(history: History) -> Tensor:
+    if not history.samples:
+        raise ValueError("grids: expected a history with samples, got one without")
+    return history.samples[-1][1]
+
+
 def _scatter(axis: Axes, points: Tensor, colour: str, marker: str, label: str) -> None:
     x, y = points.detach().cpu().float().T.numpy()
     axis.scatter(x, y, s=14, c=colour, marker=marker, linewidths=0.8, label=label)
@@ -303,8 +348,9 @@ def _describe_history(history: History) -> str:
         raise ValueError(f"history: expected lists of one length, got lengths {lengths}")
     if not history.step:
         raise ValueError("history: expected at least one logged step, got none")
+    cut = ", where the run was cut short" if describe_cut(history) else ""
     return (
-        f"Curves over {history.step[-1]} steps. At the end the loss of D is "
+        f"Curves over {history.step[-1]} steps{cut}. At the end the loss of D is "
         f"{history.d_loss[-1]:.2f}, the loss of G {history.g_loss[-1]:.2f}, "
         f"D(x) {history.d_real[-1]:.2f} and D(G(z)) {history.d_fake[-1]:.2f}."
     )

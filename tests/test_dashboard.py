@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import io
 import math
+import signal
+from itertools import pairwise
 from types import SimpleNamespace
 
 import IPython.display
 import numpy as np
 import pytest
 import torch
+import tqdm.auto
 from helpers import assert_complains, bad_inputs
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
@@ -543,6 +547,57 @@ def test_every_part_stays_where_it_is(tmp_path, figures):
     first, last = ([axis.get_position().bounds for axis in f.axes] for f in figures)
     assert np.allclose(first, last)
     assert all(f.axes[n].get_xlim() == (0, 4) for f in figures for n in (0, 1, 2))
+
+
+@pytest.mark.parametrize("total", [4, 999, 9_370, 28_110, 99_999, 468_500, 2_500_000])
+def test_the_numbers_of_the_steps_do_not_touch(tmp_path, figures, total):
+    LiveDashboard(tmp_path, samples=FEW)(make_progress(total // 2, total=total))
+    canvas = FigureCanvasAgg(figures[-1])
+    canvas.draw()
+    for axis in figures[-1].axes[:3]:
+        boxes = [
+            label.get_window_extent(canvas.get_renderer())
+            for label, place in zip(axis.get_xticklabels(), axis.get_xticks(), strict=True)
+            if 0 <= place <= total
+        ]
+        assert len(boxes) >= 3
+        assert all(one.x1 + 5 < other.x0 for one, other in pairwise(boxes))  # pixels
+
+
+def test_a_run_that_was_stopped_gets_a_last_look_that_says_so(tmp_path, figures, monkeypatch):
+    step, calls = build_step(), 0
+    advance = type(step).__call__
+
+    def press_at_the_third(self, images, labels):
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            signal.raise_signal(signal.SIGINT)
+        return advance(self, images, labels)
+
+    monkeypatch.setattr(type(step), "__call__", press_at_the_third)
+    board = LiveDashboard(tmp_path, samples=FEW, share=1)
+    measured = []
+    monkeypatch.setattr(board, "_measure", lambda progress: measured.append(progress.step))
+    history = run(board, step=step, count=9)
+    assert history.stopped == "interrupted" and history.samples[-1][0] == 3
+    assert "step 3 of 9 (cut short):" in texts(figures[-1])
+    assert all("cut short" not in texts(figure) for figure in figures[:-1])
+    assert measured == [0, 2]  # and nothing that takes long after the button was pressed
+
+
+def test_the_bar_stands_above_the_figure(notebook, monkeypatch):
+    """What is displayed first stands on top."""
+    order = notebook.displayed
+
+    class Bar(tqdm.auto.tqdm):
+        def __init__(self, **options):
+            order.append("bar")
+            super().__init__(**options)
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
+    run(LiveDashboard(samples=FEW), progress=True)
+    assert order[0] == "bar" and len(order) == 2
 
 
 def test_a_figure_says_when_a_sample_stands_in(tmp_path, monkeypatch, figures):

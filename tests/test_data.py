@@ -79,6 +79,7 @@ def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.delenv("COURSE_DATA", raising=False)
     monkeypatch.setattr(load, "_stand_ins", {})
     monkeypatch.setattr(load, "_failures", {})
+    monkeypatch.setattr(load, "_said", {})
     return tmp_path / "cache" / "gan-course"
 
 
@@ -162,6 +163,17 @@ def test_fetched_once_then_from_disk(tiny, cache, capsys):
         assert (again.source, again.split, len(again.classes)) == ("disk", split, 10)
     assert not list(cache.glob(".fetching-*"))
     assert data.sample_notice() == ""
+
+
+def test_a_source_is_named_once_and_again_when_it_changes(tiny, tmp_path, capsys):
+    said = []
+    for split, root in (
+        [("train", None)] * 3 + [("test", None)] * 2 + [("train", tmp_path)] * 3 + [("train", None)]
+    ):
+        tiny.load(split, root=root)
+        said.append(capsys.readouterr().out.count("images from"))
+    # fetched, then from disk, then silence; the other split; another folder, both ways; back
+    assert said == [1, 1, 0, 1, 0, 1, 1, 0, 1]
 
 
 def test_limit_takes_the_first_and_lets_go_of_the_rest(tiny, capsys):

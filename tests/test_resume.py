@@ -93,7 +93,7 @@ def press_stop_at(step: int):
     """A callback that presses the stop button."""
 
     def press(progress) -> None:
-        if progress.step == step:
+        if progress.step == step and not progress.history.stopped:  # not at the last look as well
             signal.raise_signal(signal.SIGINT)
 
     return press
@@ -709,7 +709,8 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path, network, checkpoi
 def test_the_stop_button_finishes_the_step_and_is_an_ordinary_button_afterwards(capsys):
     before = signal.getsignal(signal.SIGINT)
     history = stop_at(3, None)
-    assert history.images == 3 * 8 and history.step == [1, 2]
+    assert history.images == 3 * 8 and history.step == [1, 2, 3]
+    assert history.samples[-1][0] == 3  # what was trained is there to look at
     assert "stopped after step 3 of 12" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGINT) is before
 

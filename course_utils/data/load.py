@@ -28,6 +28,7 @@ RETRY_AFTER = 300  # seconds: a classroom without network should not wait at eve
 
 _stand_ins: dict[str, str] = {}  # by data set: what figures say about the sample in use
 _failures: dict[tuple[str, Path], float] = {}  # when nothing could be fetched
+_said: dict[tuple[str, str], tuple[str, Path]] = {}  # by data set and split: the source last named
 
 Arrays = dict[str, np.ndarray]
 
@@ -37,8 +38,8 @@ def load_mnist(
 ) -> ImageSet:
     """Handwritten digits: 60,000 to train, 10,000 to test, `(1, 28, 28)`, white on black.
 
-    Prints one line that says where they came from. Files are checked at every load; what is
-    missing or damaged is fetched.
+    Prints one line that says where they came from; a further load from the same place says
+    nothing. Files are checked at every load; what is missing or damaged is fetched.
 
     Args:
         split: "train" or "test".
@@ -242,7 +243,11 @@ def _to_images(array: np.ndarray, limit: int | None) -> Tensor:
 
 
 def _say_so(data: ImageSet, available: int) -> None:
-    """The one line about every load."""
+    """The one line about where the images are from; not said again while that stays the same."""
+    place = data.source, data.root
+    if _said.get((data.name, data.split)) == place:
+        return
+    _said[data.name, data.split] = place
     count = f"{len(data):,}" if len(data) == available else f"{len(data):,} of {available:,}"
     where = f" ({data.root})" if data.source == "disk" else f", kept in {data.root}"
     source = f"the sample ({_stand_ins[data.name]})" if data.is_sample else data.source

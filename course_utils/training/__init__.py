@@ -7,6 +7,7 @@ with `runs.py` and `interrupt.py`, and leaves a `History`. `conditional.py` is t
 
 from .conditional import ConditionalStep
 from .history import History
+from .interrupt import Stopped, end_stopped_cell, stoppable
 from .loop import Progress, run_a_gan, train
 from .speed import Switches, choose_precision
 from .step import AdversarialStep

@@ -26,7 +26,7 @@ from .averaging import Average
 from .describe import describe_settings
 from .history import Diverged, History, Scores
 from .inputs import check_first_batch, check_loader, check_size, need_pair, needs_two
-from .interrupt import StopButton
+from .interrupt import INTERRUPTED, StopButton, end_stopped_cell
 from .runs import RESUMES, Run, capture, restore, restore_loader, restore_weights
 from .speed import Advance, Switches, accelerated
 from .step import AdversarialStep, modes_kept
@@ -76,7 +76,8 @@ def train(
     """Run `step` over every batch of `loader`, `num_epochs` times, as fast as it goes.
 
     The stop button (SIGINT) ends it after the present step; a loss that is not finite ends it
-    too. Both return the history so far, whose `stopped` says why. Both networks are in train
+    too. Both return the history so far, whose `stopped` says why. A further run in a notebook
+    cell that was so stopped does not start: `Stopped` ends the cell. Both networks are in train
     mode from the first step on.
 
     Args:
@@ -108,7 +109,9 @@ def train(
             belongs to a run with other settings.
         TypeError: the loader has no length or yields something else than pairs of tensors, a
             callback is not a function, `step` is not an `AdversarialStep`.
+        Stopped: the stop button has ended an earlier run of the same notebook cell.
     """
+    end_stopped_cell()
     need_count(num_epochs, "num_epochs")
     need_count(show_every, "show_every")
     need_count(log_every, "log_every")
@@ -209,12 +212,15 @@ class _Session:
         update_average = self.average.update if self.average else _nothing
         with accelerated(self.step, first[0], choices, update_average) as (advance, chosen):
             print(f"{self.total - self.done} steps on {self.step.device.type}: {chosen}")
-            self._show(sample=self.done == 0)
-            self.began = time.perf_counter() - self.history.seconds
-            self.save_at = time.monotonic() + self.save_every
             left = chain([first], batches)
             try:
+                # the bar comes first, so that it stands above what callbacks show
                 with self._bar() if bar else nullcontext() as self.bar:
+                    self._show(sample=self.done == 0)
+                    self.began = time.perf_counter() - self.history.seconds
+                    self.save_at = time.monotonic() + self.save_every
+                    if self.bar is not None:
+                        self.bar.unpause()  # the first look is no part of its steps' time
                     self._advance(advance, left, show_every, log_every)
                 self._finish()
             except (Diverged, NotFinite) as problem:
@@ -249,17 +255,19 @@ class _Session:
 
     def _finish(self) -> None:
         """What the last step owes, also where a loader was shorter than its length."""
-        if self.stop.pressed and self.done < self.total:
-            self.history.stopped = "interrupted"
-        if not self.history.stopped:
-            self._log()
-            if self.history.samples[-1][0] != self.done:
-                self._show()
-        if self.run:
-            self._save()
-        if self.history.stopped:
+        stopped = self.stop.pressed and self.done < self.total
+        if stopped:
+            self.history.stopped = INTERRUPTED
+            if self.run:
+                self._save()  # before the rest, which a run that goes on shall not have
             kept = f"; saved in {self.run.folder}" if self.run else ""
             print(f"stopped after step {self.done} of {self.total}{kept}")
+        self._log()
+        new = self.history.samples[-1][0] != self.done
+        if new or stopped:  # so that a dashboard can say it too
+            self._show(sample=new)
+        if self.run and not stopped:
+            self._save()
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches that are left, on the device, epoch after epoch."""
@@ -295,7 +303,7 @@ class _Session:
                     callback(progress)
         except BaseException:
             # between two steps the run is whole: a callback's fault shall cost nothing of it
-            if self.run and self.done:
+            if self.run and self.done and not self.history.stopped:
                 self._save()
             raise
 
