@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PRESSES = 40  # for the figures
 OTHER = {"ArrowLeft": "ArrowRight", "ArrowRight": "ArrowLeft"}
 
-# In the page: the bytes of a picture, once it is another one than `before`.
+# In the page: whether a picture has another address than `before`.
 CHANGED = """
 ([selector, before]) => document.querySelector(selector).src !== before
 """
@@ -44,11 +44,17 @@ class Window:
         return float(self.handles.nth(number).get_attribute("aria-valuenow"))
 
     def after(self, act: Callable[[], None]) -> np.ndarray:
-        """The pixels of the picture that `act` leads to."""
-        before = self.picture.get_attribute("src")
+        """The pixels of the picture that `act` leads to.
+
+        The words of a picture, which come later, give the same picture another address.
+        """
+        before, address = read_picture(self.picture), self.picture.get_attribute("src")
         act()
-        self.page.wait_for_function(CHANGED, arg=["img.gan-picture", before])
-        return self.pixels()
+        while True:
+            self.page.wait_for_function(CHANGED, arg=["img.gan-picture", address])
+            address = self.picture.get_attribute("src")
+            if read_picture(self.picture) != before:
+                return self.pixels()
 
     def click(self, word: str) -> None:
         self.root.get_by_role("button", name=word, exact=True).click()
