@@ -569,7 +569,7 @@ print(cu.judge_samples(samples_seen))
 
 # %% [markdown]
 # **What to expect:** five runs of 900 steps, one after the other; on two cores half a minute for all of them, on a busy
-# machine a few minutes. Each says that it begins.
+# machine a few minutes. Each says that it begins. The stop button ■ ends the cell after the present step and keeps what there is.
 
 # %%
 steps = by_profile(short=20, cpu=900, gpu=900)
@@ -591,7 +591,7 @@ show_grids(
 )
 
 # %% tags=["figure:gallery_curves"]
-figure = Figure(figsize=(9, 10.5))
+figure = Figure(figsize=(9, 2.1 * len(runs)))
 panels = figure.subplots(len(runs), 2, squeeze=False)
 for (number, run), (left, right) in zip(runs.items(), panels):
     left.plot(run.step, run.d_loss, color=cu.D_COLOUR, label="loss of D")
@@ -599,7 +599,7 @@ for (number, run), (left, right) in zip(runs.items(), panels):
     right.plot(run.step, run.d_real, color=cu.REAL, label="D(x)")
     right.plot(run.step, run.d_fake, "--", color=cu.FAKE, label="D(G(z))")
     right.set_ylim(-0.05, 1.05)
-    left.set_ylabel(cu.label_run(f"run {number}", run))
+    left.set_ylabel(cu.label_run(f"run {number}", run, "\n"))
     if number == 1:
         left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
         right.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
@@ -648,9 +648,10 @@ diagnose_by_eye = check(diagnose_by_eye, "05.9")
 
 # %%
 lines = []
-for number, case in gallery.CASES.items():
+for number, run in runs.items():
+    case = gallery.CASES[number]
     lines.append(f"run {number}: {case.cause} ({case.setup.what})")
-    lines.append(f"    {cu.diagnose(runs[number]).headline}")
+    lines.append(f"    {cu.diagnose(run).headline}")
 title, answers = "What the five runs were: click to see", html.escape("\n".join(lines))
 HTML(f"<details><summary>{title}</summary><pre>{answers}</pre></details>")
 
