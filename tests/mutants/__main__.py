@@ -25,8 +25,9 @@ def main(chosen: list[str]) -> int:
     start, results = time.monotonic(), []
     for result in run(exercises):
         results.append(result)
-        if len(results) % 500 == 0 and sys.stderr.isatty():
-            print(f"\r{len(results)} mutants", end="", file=sys.stderr)
+        if len(results) % 500 == 0:
+            seconds, where = time.monotonic() - start, result.mutant.exercise
+            print(f"{len(results)} mutants, {seconds:.0f} s, now {where}", file=sys.stderr)
     report = describe(results)
     print(report)
     print(f"{time.monotonic() - start:.0f} seconds")
