@@ -9,7 +9,7 @@ GET_CHROMIUM := apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium
 LIKE_COLAB := $(wildcard $(patsubst %,tests/test_%.py,animation dashboard explorer share))
 
-.PHONY: help run test test-slow test-colab lab bench lint lessons check outputs classifiers verdicts results
+.PHONY: help run test test-slow test-colab lab bench lint lessons check outputs mutants classifiers verdicts results
 help:
 	@echo "make run        lesson 1 from start to end: digits in runs/lesson01/"
 	@echo "make test       unit tests, and every notebook in the short profile"
@@ -18,7 +18,7 @@ help:
 	@echo "make lab        JupyterLab in notebooks/"
 	@echo "make bench      how fast this machine trains, in runs/bench/"
 	@echo "for authors:    make lessons | check | outputs | lint | results"
-	@echo "                make classifiers | verdicts"
+	@echo "                make classifiers | verdicts | mutants"
 
 run: $(READY)
 	$(PY) -m course_utils run 01 --out runs/lesson01
@@ -55,6 +55,10 @@ check: $(READY)
 # Executes the solved editions: outputs, figures, measured minutes.
 outputs: $(READY)
 	$(PY) -m course_utils lessons outputs
+
+# Thousands of wrong answers made from each exercise's own: which does its check call right?
+mutants: $(READY)
+	$(PY) -m tests.mutants
 
 # Trains the two classifiers that judge samples, and replaces those in course_utils/weights/.
 classifiers: $(READY)
