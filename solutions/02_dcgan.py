@@ -232,7 +232,7 @@ except AssertionError as problem:
     print(problem)
 
 # %% [markdown]
-# `cu.summarize` prints a table of layers (made by the package torchsummary) for one input. Read the shapes from top to bottom,
+# `cu.summarize` prints a table of layers (in the shape of the package torchsummary) for one input. Read the shapes from top to bottom,
 # −1 being the batch; then the parameters. **Before you look:** which layer holds nearly all of them?
 
 # %%

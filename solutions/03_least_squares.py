@@ -387,18 +387,8 @@ def play(pair, loss):
     D_solver, G_solver = cu.get_optimizer(D, learning_rate), cu.get_optimizer(G, learning_rate)
     loader = cu.BatchLoader(mnist, batch_size, device, drop_last=True, seed=seed)
     options = {"noise_size": noise_size, "as_probability": as_probability, "ema": decay}
-    return cu.run_a_gan(
-        D,
-        G,
-        D_solver,
-        G_solver,
-        d_loss,
-        g_loss,
-        loader,
-        num_epochs=epochs,
-        progress=True,
-        **options,
-    )
+    options |= {"num_epochs": epochs, "progress": True}
+    return cu.run_a_gan(D, G, D_solver, G_solver, d_loss, g_loss, loader, **options)
 
 
 # %% [markdown]

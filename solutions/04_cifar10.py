@@ -142,7 +142,7 @@ def show_epochs(grids, title, alt, colour):
     """Some grids of `make_image_grid` side by side, each under its name, in a frame of `colour`."""
     figure = Figure(figsize=(2.9 * len(grids), 3.3), dpi=100, edgecolor=colour, linewidth=6)
     for axis, (name, grid) in zip(figure.subplots(1, len(grids), squeeze=False)[0], grids):
-        axis.imshow(grid.permute(1, 2, 0))
+        axis.imshow(grid.permute(1, 2, 0).numpy())
         axis.set_title(name)
         axis.axis("off")
     figure.suptitle(title)
