@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import copy
 import inspect
+import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from .values import describe_question, expect_same_value
 from .words import WrongAnswer, name_difference
 
 NEW_TENSOR = "make a new tensor: no +=, no x[...] = ..., no method that ends with _"
@@ -46,6 +48,8 @@ class Watched:
         self._names = list(inspect.signature(reference).parameters)
         self._problem: WrongAnswer | None = None
         self._calls = 0
+        self._want: Any = None
+        self._draws = False  # whether the reference drew at random at the latest call
 
     def __call__(self, *given: Any) -> Any:
         """What the answer makes of it.
@@ -62,7 +66,8 @@ class Watched:
         before, mirrored = _copy(given), _copy(given)
         torch.manual_seed(seed)
         with _solvers_that_step() as right:
-            want = self._reference(*mirrored)
+            want = self._want = self._reference(*mirrored)
+        self._draws = _has_drawn(seed, before, mirrored)
         torch.manual_seed(seed)
         with _solvers_that_step() as used:
             got = self._answer(*given)
@@ -82,6 +87,15 @@ class Watched:
         """Raise the first thing that differed, if anything did."""
         if self._problem is not None:
             raise self._problem
+
+    def ask_like_the_reference(self, given: tuple[Any, ...], value: bool = True) -> None:
+        """One more question, whose right answer is the reference's, in value and effects."""
+        text = describe_question(self._names, given)
+        with redirect_stdout(io.StringIO()):  # what the answer prints, it has printed already
+            got = self(*given)
+        self.conclude()
+        if value and not self._draws:
+            expect_same_value(self._want, got, text)
 
     def _compare(
         self, before: tuple[Any, ...], mirrored: tuple[Any, ...], given: tuple[Any, ...]
@@ -103,6 +117,19 @@ def _as_in_a_network(value: Any) -> Any:
     if isinstance(value, Tensor) and value.is_floating_point():
         return value.detach().requires_grad_() * 1
     return value
+
+
+def _has_drawn(seed: int, before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
+    """Whether the reference has drawn, from the global source or from one that it was given."""
+    state = torch.get_rng_state()
+    torch.manual_seed(seed)
+    pairs = [(state, torch.get_rng_state())]
+    pairs += [
+        (old.get_state(), new.get_state())
+        for old, new in zip(before, after)
+        if isinstance(old, torch.Generator)
+    ]
+    return not all(torch.equal(*pair) for pair in pairs)
 
 
 @contextmanager
@@ -135,7 +162,15 @@ def _copy(given: tuple[Any, ...]) -> tuple[Any, ...]:
             memo[id(value)] = value.detach().clone().requires_grad_()
         elif isinstance(value, torch.Generator):
             memo[id(value)] = torch.Generator(value.device).set_state(value.get_state())
-    return copy.deepcopy(given, memo)
+    copies = copy.deepcopy(given, memo)
+    for value, twin in zip(given, copies):
+        for weight, other in zip(_parameters(value), _parameters(twin)):
+            other.grad = None if weight.grad is None else weight.grad.clone()  # not copied else
+    return copies
+
+
+def _parameters(value: Any) -> Iterator[Tensor]:
+    return value.parameters() if isinstance(value, nn.Module) else iter(())
 
 
 def _is_elsewhere(value: Any) -> bool:

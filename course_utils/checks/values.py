@@ -111,3 +111,38 @@ def expect_images(got: Any, count: int, hint: str = "") -> Tensor:
             "pixels in [-1, 1]", f"pixels from {low:.2f} to {high:.2f}", "end with a Tanh"
         )
     return got
+
+
+def expect_same_value(want: Any, got: Any, question: str) -> None:
+    """`got` is what the reference answered to a question, which stands in the verdict."""
+    hint = f"right for the examples before, but not for {question}"
+    if isinstance(want, (tuple, list)):
+        if not isinstance(got, (tuple, list)) or len(got) != len(want):
+            raise WrongAnswer(f"{len(want)} values", describe(got), hint)
+        for wanted, came in zip(want, got):
+            expect_same_value(wanted, came, question)
+    elif isinstance(want, Tensor) or (isinstance(want, Real) and not isinstance(want, bool)):
+        if isinstance(got, bool) or not isinstance(got, (Real, Tensor)):
+            raise WrongAnswer(describe(want), describe(got), hint)
+        want, got = (torch.as_tensor(value).detach().double() for value in (want, got))
+        if want.shape != got.shape:
+            raise WrongAnswer(f"shape {tuple(want.shape)}", f"shape {tuple(got.shape)}", hint)
+        size = want[want.isfinite()].abs().max().item() if want.isfinite().any() else 0.0
+        if not torch.allclose(got, want, rtol=1e-3, atol=1e-5 * max(size, 1.0), equal_nan=True):
+            raise WrongAnswer(*name_difference(want, got), hint)
+    elif isinstance(want, str) and got != want:
+        raise WrongAnswer(repr(want), repr(got)[:40], hint)
+    elif want is None and isinstance(got, (Real, Tensor)):
+        raise WrongAnswer("None", describe(got), hint)
+
+
+def describe_question(names: Sequence[str], given: Sequence[Any]) -> str:
+    """'p = [0.5, 0.25], q of shape (3, 4)': what was asked, in few words."""
+    words = []
+    for name, value in zip(names, given):
+        if isinstance(value, Tensor):
+            few = value.ndim < 2 and value.numel() <= 4
+            words.append(f"{name} = {name_value(value)}" if few else f"{name} {tuple(value.shape)}")
+        elif isinstance(value, (Real, str, list)):
+            words.append(f"{name} = {value if isinstance(value, list) else short(value)}"[:60])
+    return ", ".join(words)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..checks import Watched
+from .questions import FREE_VALUES, INPUTS, QUESTIONS, Draw
+
+SEEDS = range(1000, 1008)  # of the random questions: always the same, on every machine
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,9 @@ class Exercise:
     learns: bool = False
 
     def ask(self, answer: Any) -> None:
-        """The whole check: the value, and then what a right answer does besides (`Watched`).
+        """The whole check: fixed examples with hints that fit, and then random questions.
+
+        Of each, what a right answer does besides its value is looked at, too (`Watched`).
 
         A class is asked by its instances: `expect_same_network` looks at what they do.
         """
@@ -37,3 +42,7 @@ class Exercise:
         watched = Watched(answer, self.reference, self.learns)
         self.question(watched)
         watched.conclude()
+        if self.id in QUESTIONS and self.id not in INPUTS:
+            for seed in SEEDS:
+                given = QUESTIONS[self.id](Draw(seed))
+                watched.ask_like_the_reference(given, value=self.id not in FREE_VALUES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import random
 import warnings
@@ -16,9 +17,9 @@ from torch import Tensor, nn
 
 from course_utils.checks import judge
 from course_utils.exercises import EXERCISES
+from course_utils.exercises.questions import INPUTS, QUESTIONS, Arguments, Draw
 
 from .generate import Mutant, define, make_mutants
-from .questions import INPUTS, QUESTIONS, Arguments, Draw, copy_arguments
 
 SECONDS = 3.0  # for a mutant; the check of a reference takes a tenth of one at most
 Facts = dict[str, list[Any]]  # by aspect: what was seen, in the order in which it was seen
@@ -59,6 +60,21 @@ def record(exercise: str) -> list[Arguments]:
     verdict = judge(EXERCISES[exercise].ask, answer)
     assert verdict.mark == "right", (exercise, verdict)
     return asked
+
+
+def copy_arguments(arguments: Arguments) -> Arguments:
+    """Independent of the originals, but linked among each other as those are.
+
+    A tensor that was computed becomes a leaf: its history cannot be copied.
+    """
+    known: dict[int, Any] = {}
+    for value in arguments:
+        if isinstance(value, Tensor) and not value.is_leaf:
+            known[id(value)] = value.detach().clone().requires_grad_(value.requires_grad)
+        elif isinstance(value, torch.Generator):
+            known[id(value)] = torch.Generator()
+            known[id(value)].set_state(value.get_state())
+    return tuple(copy.deepcopy(value, known) for value in arguments)
 
 
 @functools.lru_cache(maxsize=1)
