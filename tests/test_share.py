@@ -45,7 +45,7 @@ pytestmark = pytest.mark.usefixtures("own_randomness")
 def settle(network: nn.Module) -> nn.Module:
     """Batch norms as training could have left them, each channel another; in eval mode."""
     for layer in network.modules():
-        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)) and layer.track_running_stats:
             layer.running_mean.normal_(std=0.3)
             layer.running_var.uniform_(0.3, 3)
             if layer.affine:
@@ -158,6 +158,85 @@ SMALL: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+class Own(nn.Module):
+    """A generator that a student wrote: layers by name, and a `forward` with anything in it."""
+
+    def __init__(self, forward: Callable[[Any, Tensor], Tensor], **layers: nn.Module) -> None:
+        super().__init__()
+        self.start, self.tanh = nn.Linear(4, 6 * 3 * 4), nn.Tanh()
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+        self.const = nn.Parameter(torch.randn(1, 6, 3, 4))
+        self.ask = forward
+
+    def forward(self, noise: Tensor) -> Tensor:
+        x = self.ask(self, self.start(noise).view(-1, 6, 3, 4))
+        return self.tanh(x if x.shape[1] == 3 else x[:, :3])
+
+
+def through(layer: nn.Module) -> Callable[[], nn.Module]:
+    """A generator with this layer in its middle."""
+    return lambda: Own(lambda net, x: net.middle(x), middle=layer)
+
+
+def by(forward: Callable[[Any, Tensor], Tensor], **layers: nn.Module) -> Callable[[], nn.Module]:
+    return lambda: Own(forward, **layers)
+
+
+def modulate(net: Any, x: Tensor) -> Tensor:
+    """As in StyleGAN's instance normalisation, written by hand."""
+    scale, shift = net.style(x.mean(dim=(2, 3))).chunk(2, dim=1)
+    return net.norm(x) * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
+
+
+KINDS: dict[str, Callable[[], nn.Module]] = {
+    **{
+        type(layer).__name__ + str(number): through(layer)
+        for number, layer in enumerate(
+            [
+                *(nn.SiLU(), nn.Sigmoid(), nn.Softplus(2.0, 3.0), nn.GELU(), nn.GELU("tanh")),
+                *(nn.ELU(0.7), nn.SELU(), nn.CELU(0.8), nn.Hardtanh(-0.5, 0.4), nn.Mish()),
+                *(nn.Hardswish(), nn.Hardsigmoid(), nn.ReLU6(), nn.Softsign(), nn.Identity()),
+                *(nn.ReLU(inplace=True), nn.SiLU(inplace=True), nn.Dropout2d(0.5)),
+                nn.Upsample(scale_factor=2),
+                nn.Upsample(size=(7, 5)),
+                nn.Upsample(scale_factor=2, mode="bilinear"),
+                nn.Upsample(scale_factor=3, mode="bilinear", align_corners=True),
+                nn.Upsample(scale_factor=2, mode="bicubic"),
+                nn.Sequential(nn.Conv2d(6, 12, 3, padding=1), nn.PixelShuffle(2)),
+                nn.InstanceNorm2d(6),
+                nn.InstanceNorm2d(6, affine=True, track_running_stats=True),
+                *(nn.GroupNorm(3, 6), nn.LayerNorm([6, 3, 4]), nn.LayerNorm(4)),
+                nn.Conv2d(6, 6, 3, padding=2, dilation=2),
+                nn.Conv2d(6, 9, 3, padding="same", groups=3),
+                nn.ConvTranspose2d(6, 6, 3, 2, 1, 1, groups=2, dilation=(1, 2)),
+                *(nn.Conv2d(6, 3, 3, padding=1, padding_mode=m) for m in ("reflect", "replicate")),
+                *(nn.ReflectionPad2d(1), nn.ReplicationPad2d((1, 2, 0, 1)), nn.ZeroPad2d(2)),
+                *(nn.AvgPool2d(2, 1), nn.AdaptiveAvgPool2d((2, 3))),
+                *(nn.Softmax(dim=3), nn.PReLU(6)),
+                nn.Linear(4, 5),
+            ]
+        )
+    },
+    "skip": by(lambda net, x: x + net.conv(F.relu(x)), conv=nn.Conv2d(6, 6, 3, padding=1)),
+    "joined": by(lambda net, x: torch.cat([net.conv(x), x], 1), conv=nn.Conv2d(6, 2, 1)),
+    "gate": by(lambda net, x: x * torch.sigmoid(net.conv(x)), conv=nn.Conv2d(6, 6, 1)),
+    "bare parameter": by(lambda net, x: net.const * 0.5 + x / 3 - 0.1),
+    "modulated": by(modulate, style=nn.Linear(6, 12), norm=nn.InstanceNorm2d(6)),
+    "twice": by(lambda net, x: net.conv(net.conv(x).relu_()), conv=nn.Conv2d(6, 6, 3, padding=1)),
+    "functions": by(
+        lambda net, x: F.interpolate(F.leaky_relu(x, 0.3), scale_factor=2, mode="nearest")
+    ),
+    "turned": by(lambda net, x: x.permute(0, 1, 3, 2).flip(2).reshape(-1, 6, 2, 6)),
+    "pixel norm": by(lambda net, x: x * (x.pow(2).mean(dim=1, keepdim=True) + 1e-8).rsqrt()),
+    "parts": by(lambda net, x: torch.cat([p.abs() for p in x.split(2, dim=1)][::-1], dim=1)),
+    "attention": by(
+        lambda net, x: (x.flatten(2) @ (x.flatten(2).mT @ x.flatten(2)).softmax(dim=-1)).view_as(x)
+    ),
+    "noise that is fixed": by(lambda net, x: x + torch.linspace(0, 1, 4) * torch.ones(3, 1)),
+}
+
+
 def build_random(pick: Callable[[int, int], int]) -> nn.Module:
     """A stack of any layers; `pick(low, high)` chooses a whole number, both ends included."""
     dim, wide, side = pick(1, 6), pick(1, 9), (pick(1, 4), pick(1, 4))
@@ -224,8 +303,7 @@ class Page(HTMLParser):
         self.feed(path.read_text(encoding="utf-8"))
         self.close()
         self.facts = json.loads(self.find("script", id="facts"))
-        blob = base64.b64decode(self.find("script", id="weights"), validate=True)
-        self.weights = torch.from_numpy(np.frombuffer(blob, dtype="<f2").astype(np.float32))
+        self.blob = base64.b64decode(self.find("script", id="weights"), validate=True)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
@@ -248,44 +326,54 @@ class Page(HTMLParser):
         assert len(found) == 1
         return found[0]
 
+    def constants(self) -> dict[int, Tensor]:
+        """The constants by number, flat."""
+        blob, found = self.blob, {}
+        for number, is_half in self.facts["constants"]:
+            count, kind = self.facts["sizes"][number], "<f2" if is_half else "<f4"
+            taken, blob = np.split(np.frombuffer(blob, np.uint8), [count * (2 if is_half else 4)])
+            found[number] = torch.from_numpy(taken.view(kind).astype(np.float32))
+        assert len(blob) == 0
+        return found
+
     def paint(self, latents: Tensor) -> Tensor:
         """What the file's numbers make of latents: pixels `(N, everything)`."""
-        left = self.weights
-
-        def take(*shape: int) -> Tensor:
-            nonlocal left
-            count = math.prod(shape)
-            taken, left = left[:count], left[count:]
-            return taken.reshape(shape)
-
-        x = latents
-        for layer in self.facts["layers"]:
-            x = compute(layer, x, take)
-        assert len(left) == 0
-        return x.flatten(1)
+        constants, pictures = self.constants(), []
+        for latent in latents:
+            values = {0: latent} | constants
+            for step in self.facts["steps"]:
+                inputs = [values[number].flatten() for number in step["in"]]
+                values[step["out"]] = compute(step, inputs)
+                assert values[step["out"]].numel() == self.facts["sizes"][step["out"]]
+            pictures.append(values[self.facts["output"]].flatten())
+        return torch.stack(pictures)
 
 
-def compute(layer: dict[str, Any], x: Tensor, take: Callable[..., Tensor]) -> Tensor:
-    kind = layer["kind"]
-    if kind == "reshape":
-        return x.reshape(len(x), *layer["shape"])
-    if kind == "linear":
-        return F.linear(x, take(layer["out"], layer["in"]), take(layer["out"]))
-    if kind == "conv":
-        weight = take(layer["out"], layer["in"], *layer["kernel"])
-        return F.conv2d(x, weight, take(layer["out"]), layer["stride"], layer["padding"])
-    if kind == "conv_transpose":
-        weight = take(layer["in"], layer["out"], *layer["kernel"])
-        options = layer["stride"], layer["padding"], layer["output_padding"]
-        return F.conv_transpose2d(x, weight, take(layer["out"]), *options)
-    if kind == "coordinates":
-        return Coordinates(layer["features"], layer["side"])(x)
-    if kind == "batch_norm":
-        gamma, beta, mean, variance = (take(layer["channels"]) for _ in range(4))
-        return F.batch_norm(x, mean, variance, gamma, beta, eps=layer["eps"])
-    if kind == "leaky_relu":
-        return F.leaky_relu(x, layer["slope"])
-    return {"relu": torch.relu, "tanh": torch.tanh}[kind](x)
+def compute(step: dict[str, Any], inputs: list[Tensor]) -> Tensor:
+    """One step, for the operations that networks of layers alone are made of."""
+    op, x = step["op"], inputs[0]
+    if op == "reshape":
+        return x
+    if op == "read":
+        return x.as_strided(step["size"], step["strides"], step["offset"])
+    if op == "product":
+        left = x.view(step["times"], step["rows"], step["inner"])
+        right = inputs[1].view(step["times"], step["columns"], step["inner"])
+        return left @ right.mT
+    if op in ("conv", "conv_transpose"):
+        image = x.view(1, step["channels"][0], *step["sides"][0])
+        options = {key: step[key] for key in ("stride", "padding", "dilation", "groups")}
+        first, second = step["channels"] if op == "conv_transpose" else step["channels"][::-1]
+        weight = inputs[1].view(first, second // step["groups"], *step["kernel"])
+        if op == "conv":
+            return F.conv2d(image, weight, **options)
+        extra = step["output_padding"]
+        return F.conv_transpose2d(image, weight, output_padding=extra, **options)
+    if op == "join":
+        sides = [part.as_strided(step["size"], s) for part, s in zip(inputs, step["strides"])]
+        return {"add": torch.add, "multiply": torch.mul}[step["how"]](*sides)
+    how, options = step["how"], step["with_"]
+    return {"relu": F.relu, "leaky_relu": F.leaky_relu, "tanh": torch.tanh}[how](x, *options)
 
 
 def share_page(generator: nn.Module, path: Path, **options: Any) -> Page:
@@ -315,8 +403,9 @@ def test_a_shipped_network_is_shared_as_it_is(path, name, capsys):
     latents = draw(G.noise_size)
     assert torch.allclose(page.paint(latents), paint(G, latents), atol=1e-5)
     assert (page.facts["dim"], page.facts["kind"]) == (G.noise_size, G.noise)
-    assert path.stat().st_size <= page.weights.numel() * 2 * 4 / 3 + 100_000
-    assert capsys.readouterr().out.endswith("by at most 0\n")  # they come in half precision
+    assert path.stat().st_size <= len(page.blob) * 4 / 3 + 100_000
+    assert len(page.blob) <= 2.2 * sum(part.numel() for part in G.state_dict().values()) + 60_000
+    assert capsys.readouterr().out.endswith("half precision changes no pixel\n")  # they come in it
 
 
 @steady
@@ -329,43 +418,28 @@ def test_any_stack_of_layers(tmp_path_factory, data):
     assert torch.allclose(page.paint(latents), paint(halve(G), latents), atol=1e-5)
 
 
-def test_layers_are_described_in_plain_values(path):
-    page = share_page(build_odd(), path)
-    assert page.facts["layers"] == [
-        {"kind": "linear", "in": 4, "out": 72},
-        {"kind": "reshape", "shape": [6, 3, 4]},
-        {
-            "kind": "conv_transpose",
-            "in": 6,
-            "out": 5,
-            "kernel": [3, 2],
-            "stride": [2, 3],
-            "padding": [1, 0],
-            "output_padding": [1, 2],
-        },
-        {"kind": "batch_norm", "channels": 5, "eps": 1e-5},
-        {"kind": "leaky_relu", "slope": 0.1},
-        {
-            "kind": "conv",
-            "in": 5,
-            "out": 4,
-            "kernel": [3, 5],
-            "stride": [2, 1],
-            "padding": [0, 3],
-        },
-        *page.facts["layers"][6:],
-    ]
-    kinds = [layer["kind"] for layer in page.facts["layers"][6:]]
-    assert kinds == ["batch_norm", "relu", "conv", "relu", "conv_transpose", "tanh"]
-    assert page.facts["image"] == list(build_odd()(draw(4)).shape[1:])
+def test_steps_are_described_in_plain_values(path):
+    page = share_page(nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Unflatten(1, (1, 1, 5))), path)
+    product, bias, relu, shape = page.facts["steps"]
+    sizes = {"times": 1, "rows": 1, "inner": 4, "columns": 5}
+    assert product == {"op": "product", "in": [0, 1], "out": 2} | sizes
+    joined = {"how": "add", "size": [1, 5], "strides": [[5, 1], [5, 1]]}
+    assert bias == {"op": "join", "in": [2, 3], "out": 4} | joined
+    assert relu == {"op": "each", "in": [4], "out": 5, "how": "relu", "with_": []}
+    assert shape == {"op": "reshape", "in": [5], "out": page.facts["output"]}
+    assert page.facts["image"] == [1, 1, 5]
+    assert page.facts["constants"] == [[1, 1], [3, 1]]
 
 
-def test_tensors_stand_in_order(path):
-    G = settle(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 784), nn.Tanh()))
-    first, norm = G[0], G[1]
-    parts = [first.weight, first.bias, norm.weight, norm.bias, norm.running_mean, norm.running_var]
-    expected = torch.cat([part.detach().flatten().half().float() for part in parts])
-    assert torch.equal(share_page(G, path).weights[: len(expected)], expected)
+def test_weights_lie_in_half_precision_and_what_is_computed_of_them_in_full(path):
+    G = settle(nn.Sequential(nn.Linear(2, 784), nn.BatchNorm1d(784), nn.Tanh()))
+    weight, bias, factor, shift = share_page(G, path).constants().values()
+    assert torch.equal(weight, G[0].weight.detach().half().float().flatten())
+    assert torch.equal(bias, G[0].bias.detach().half().float())
+    norm = halve(G)[1]
+    expected = norm.weight / (norm.running_var + norm.eps).sqrt()
+    assert torch.allclose(factor, expected, rtol=1e-6)
+    assert torch.allclose(shift, norm.bias - norm.running_mean * expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -397,7 +471,6 @@ def test_a_network_of_unknown_input_is_told_its_size(path):
 
     G = Own(nn.ConvTranspose2d(3, 1, 2, 2), nn.Tanh())
     page = share_page(G, path, noise_dim=12)
-    assert page.facts["layers"][0] == {"kind": "reshape", "shape": [3, 2, 2]}
     assert torch.allclose(page.paint(draw(12)), paint(halve(G), draw(12)), atol=1e-5)
 
 
@@ -441,7 +514,7 @@ def test_the_page_asks_for_nothing(path):
 def test_the_page_around_the_weights_is_small(path):
     G = build_strided_generator(512)  # long latents take most
     page = share_page(G, path)
-    assert path.stat().st_size <= page.weights.numel() * 2 * 4 / 3 + 100_000
+    assert path.stat().st_size <= len(page.blob) * 4 / 3 + 100_000
 
 
 # --- what happens to files, and to the generator -----------------------------------------------
@@ -519,17 +592,17 @@ def test_spectral_norm_is_shared_as_the_weights_that_it_makes(path):
         G(draw(4))
     expected = paint(G.eval(), draw(4))
     page = share_page(G, path)
-    assert len(page.facts["layers"]) == 2
+    assert [step["op"] for step in page.facts["steps"]][:2] == ["product", "join"]
     assert torch.allclose(page.paint(draw(4)), expected, atol=1e-3)
     assert hasattr(G[0], "parametrizations")  # only the copy was changed
 
 
-def test_a_subclass_that_computes_the_same_is_shared(path):
-    class Mine(nn.Linear):
-        pass
-
-    page = share_page(nn.Sequential(Mine(4, 784), nn.Tanh()), path)
-    assert [layer["kind"] for layer in page.facts["layers"]] == ["linear", "tanh"]
+@pytest.mark.parametrize("name", KINDS)
+def test_whatever_a_student_writes_is_shared(path, name):
+    """The pictures themselves are compared in a browser, in `browser/test_shared_page.py`."""
+    G = settle(KINDS[name]())
+    page = share_page(G, path, noise_dim=4)
+    assert page.facts["image"] == list(G(torch.zeros(1, 4)).shape[1:])
 
 
 # --- what cannot be shared ---------------------------------------------------------------------
@@ -553,53 +626,25 @@ class Add(nn.Module):
         return a + b
 
 
-class Scaled(nn.Linear):
-    def forward(self, x: Tensor) -> Tensor:
-        return 0.5 * super().forward(x)
-
-
-class Sized(nn.Module):
-    """A transposed convolution that is told its size when it is called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.up, self.tanh = nn.ConvTranspose2d(4, 1, 3, stride=2), nn.Tanh()
-
-    def forward(self, noise: Tensor) -> Tensor:
-        return self.tanh(self.up(noise.reshape(-1, 4, 1, 1), output_size=(4, 4)))
-
-
-class Bare(nn.Module):
-    """A network without layers."""
-
-    def forward(self, noise: Tensor) -> Tensor:
-        return torch.tanh(noise).reshape(-1, 1, 2, 2)
-
-
-def depend_on_latents(net: Forward, z: Tensor) -> Tensor:
-    """Something else with many latents than with the few that layers are followed with."""
+def depend_on_count(net: Forward, z: Tensor) -> Tensor:
     x = net.tanh(net.last(net.fc(z)))
     return x if len(x) < 10 else -x
 
 
-def add_up(net: Forward, z: Tensor) -> Tensor:
+def depend_on_latents(net: Forward, z: Tensor) -> Tensor:
     x = net.fc(z)
-    return net.tanh(x + net.last(x))
+    return net.tanh(net.last(x)) if len(z) > 1 or z[0, 0] > 0 else net.tanh(net.last(x) * 1)
+
+
+def set_first(x: Tensor) -> Tensor:
+    """In place, through a view: what the whole holds then, no step says."""
+    y = x * 1
+    y[:, 0] = y[:, 1]
+    return y
 
 
 def build_with(layer: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Linear(4, 16), layer, nn.Linear(16, 784), nn.Tanh())
-
-
-def build_conv(kind: type[nn.Module] = nn.Conv2d, **options: Any) -> nn.Module:
-    conv = kind(3, 3, 3, **options)
-    return nn.Sequential(nn.Linear(4, 3), nn.Unflatten(1, (3, 1, 1)), conv, nn.Tanh())
-
-
-def build_rows() -> nn.Module:
-    """A linear layer along the last of three dimensions."""
-    first, last = nn.Unflatten(1, (2, 2)), nn.Unflatten(1, (1, 2))
-    return nn.Sequential(first, nn.Linear(2, 3), nn.Tanh(), last)
 
 
 def fill(layer: nn.Module, name: str, value: float) -> nn.Module:
@@ -608,46 +653,27 @@ def fill(layer: nn.Module, name: str, value: float) -> nn.Module:
     return layer
 
 
-LAYER = "layers that can be shared (Linear, Conv2d, ConvTranspose2d, BatchNorm1d, BatchNorm2d, "
-LAYER += "Coordinates, ReLU, LeakyReLU, Tanh, Unflatten, Flatten), got "
-MORE = "a forward that only calls layers and reshapes, got something more between "
+PAGE = "operations that the page can compute, got "
 
 CANNOT: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    # layers
-    "softplus": (lambda: build_with(nn.Softplus()), LAYER + "'1' (Softplus)"),
-    "inside": (
-        lambda: build_with(nn.Sequential(nn.ReLU(), nn.LayerNorm(16))),
-        LAYER + "'1.1' (LayerNorm)",
+    "a layer": (through(nn.MaxPool2d(2)), PAGE + "max_pool2d_with_indices in 'middle' (MaxPool2d)"),
+    "a function": (
+        lambda: Forward(lambda net, z: net.tanh(torch.cumsum(net.fc(z), dim=1))),
+        PAGE + "cumsum in 'itself' (Forward), line ",
     ),
-    "changed": (lambda: nn.Sequential(Scaled(4, 784), nn.Tanh()), LAYER + "'0' (Scaled)"),
-    "itself": (Bare, LAYER + "'itself' (Bare)"),
-    # options
-    "dilation": (
-        lambda: build_conv(padding=2, dilation=2),
-        "dilation=(1, 1) in what is shared, got (2, 2) in '2' (Conv2d)",
+    "its line": (
+        lambda: Forward(lambda net, z: net.tanh(torch.cumsum(net.fc(z), dim=1))),
+        "of test_share.py: lambda: Forward(lambda net, z: net.tanh(torch.cumsum(net.fc(z), dim=1",
     ),
-    "transposed dilation": (
-        lambda: build_conv(nn.ConvTranspose2d, dilation=(1, 2)),
-        "dilation=(1, 1) in what is shared, got (1, 2) in '2' (ConvTranspose2d)",
+    "computed weights": (
+        by(lambda net, x: F.conv2d(x, x.mean() * torch.ones(3, 6, 1, 1))),
+        PAGE + "a convolution with weights (3, 6, 1, 1) that the page cannot make",
     ),
-    "groups": (
-        lambda: build_conv(padding=1, groups=3),
-        "groups=1 in what is shared, got 3 in '2' (Conv2d)",
+    "other numbers": (
+        by(lambda net, x: (x > 0).float() + x),
+        PAGE + "gt, which gives no float32",
     ),
-    "padding mode": (
-        lambda: build_conv(padding=1, padding_mode="replicate"),
-        "padding_mode='zeros' in what is shared, got 'replicate' in '2' (Conv2d)",
-    ),
-    "padding in words": (
-        lambda: build_conv(padding="same"),
-        "padding in numbers, got 'same' in '2' (Conv2d)",
-    ),
-    "no statistics": (
-        lambda: build_with(nn.BatchNorm1d(16, track_running_stats=False)),
-        "track_running_stats=True in what is shared, got False in '1' (BatchNorm1d)",
-    ),
-    "rows": (build_rows, "2 dimensions before '1' (Linear), got (3, 2, 2)"),
-    "output size": (Sized, "called with one tensor, got 2 values for 'up' (ConvTranspose2d)"),
+    "into a part": (by(lambda net, x: set_first(x)), PAGE + "copy_ on memory that is used"),
     # weights
     "huge": (
         lambda: nn.Sequential(nn.Sequential(fill(nn.Linear(4, 784), "weight", -7e4)), nn.Tanh()),
@@ -658,43 +684,18 @@ CANNOT: dict[str, tuple[Callable[[], nn.Module], str]] = {
         "up to 65,504, which half precision can hold; got 1e+05 in '1' (BatchNorm1d)",
     ),
     # what forward does
-    "function": (
-        lambda: Forward(lambda net, z: net.tanh(net.last(F.relu(net.fc(z))))),
-        MORE + "'fc' (Linear) and 'last' (Linear);",
-    ),
-    "in place": (
-        lambda: Forward(lambda net, z: net.tanh(net.last(net.fc(z).relu_()))),
-        MORE + "'fc' (Linear) and 'last' (Linear);",
-    ),
-    "skip": (
-        lambda: Forward(lambda net, z: net.tanh(net.fc(z) + net.last(net.fc(z)))),
-        MORE + "'fc' (Linear) and 'fc' (Linear);",
-    ),
-    "sum": (
-        lambda: Forward(add_up),
-        MORE + "'last' (Linear) and 'tanh' (Tanh);",
-    ),
-    "sum as a layer": (
-        lambda: Forward(lambda net, z: net.tanh(net.add(net.fc(z), 1.0))),
-        "called with one tensor, got 2 values for 'add' (Add)",
-    ),
-    "turned": (
-        lambda: Forward(lambda net, z: net.tanh(net.fc(z)).view(-1, 4, 4).transpose(1, 2)),
-        MORE + "'tanh' (Tanh) and the images;",
-    ),
     "across the batch": (
         lambda: Forward(lambda net, z: net.tanh(net.last(net.fc(z).flip(0)))),
-        MORE + "'fc' (Linear) and 'last' (Linear);",
+        "the same with one latent as with many",
     ),
-    "the latents": (
-        lambda: Forward(lambda net, z: net.tanh(net.last(net.fc(2 * z)))),
-        MORE + "the latents and 'fc' (Linear);",
+    "no statistics": (
+        through(nn.BatchNorm2d(6, track_running_stats=False)),
+        "the same with one latent as with many",
     ),
-    "the images": (
-        lambda: Forward(lambda net, z: 0.5 * net.tanh(net.last(net.fc(z)))),
-        MORE + "'tanh' (Tanh) and the images;",
-    ),
+    "it depends on how many": (lambda: Forward(depend_on_count), "with one latent as with many"),
     "it depends": (lambda: Forward(depend_on_latents), "the same with all latents, got one that"),
+    "nothing": (by(lambda net, x: torch.zeros(len(x), 3, 2, 2)), ""),
+    "noise of its own": (by(lambda net, x: x + torch.randn(1, 6, 3, 4)), "got one that does not"),
 }
 
 

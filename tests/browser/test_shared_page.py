@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_share import SHIPPED, SMALL, build_random, halve, paint, settle
+from test_share import KINDS, SHIPPED, SMALL, build_random, halve, paint, settle
 from torch import Tensor, nn
 
 from course_utils.explorer.share import share
@@ -127,6 +127,17 @@ def test_every_kind_of_layer_and_option(send, console, name):
     seen = ask(page, latents)
     assert torch.allclose(seen, paint(halve(G), latents), atol=CLOSE)
     assert torch.allclose(seen, paint(G, latents), atol=1e-2)
+    assert console.errors == []
+
+
+def test_whatever_a_student_writes(send, console):
+    """Every kind of operation, and skip connections: pictures as PyTorch draws them."""
+    for name, build in KINDS.items():
+        with fork_random(seed=0):
+            G = settle(build())
+        page = send(G, noise_dim=4)
+        latents = sample_noise(4, 4)
+        assert torch.allclose(ask(page, latents), paint(halve(G), latents), atol=CLOSE), name
     assert console.errors == []
 
 
