@@ -26,6 +26,7 @@ from ..checks import (
 )
 from ..models import sample_noise
 from .exercise import Exercise
+from .networks import expect_other_sizes
 
 # 01.1 -----------------------------------------------------------------------------------------
 
@@ -152,6 +153,7 @@ def ask_generator(answer: Any) -> None:
     noise = sample_noise(6, 5, "normal")
     got = expect_same_network(model, Generator(5, 12), noise, slips, hint)
     expect_images(got, 6, "reshape(-1, 1, 28, 28) at the end of forward")
+    expect_other_sizes(answer, Generator, 3, 7)
 
 
 # 01.5 -----------------------------------------------------------------------------------------
@@ -195,6 +197,7 @@ def ask_discriminator(answer: Any) -> None:
     shape = tuple(expect_same_network(model, Discriminator(12), images, slips, hint).shape)
     if shape != (6, 1):
         raise WrongAnswer("shape (6, 1)", f"shape {shape}", "one number an image, as a column")
+    expect_other_sizes(answer, Discriminator, 7)
 
 
 # 01.6 and 01.7: one update each ---------------------------------------------------------------

@@ -23,7 +23,7 @@ from ..checks import (
 )
 from ..models import sample_noise
 from .exercise import Exercise
-from .networks import discriminator_slips, expect_network, generator_slips
+from .networks import discriminator_slips, expect_network, expect_other_sizes, generator_slips
 
 Slips = list[tuple[Any, str]]
 
@@ -133,6 +133,7 @@ def build_dc_generator(noise_dim):
 
 def ask_build_dc_generator(answer: Any) -> None:
     test_dc_generator(answer(5), 5)
+    expect_other_sizes(answer, build_dc_generator, 3)
 
 
 # 02.5 -----------------------------------------------------------------------------------------
@@ -326,6 +327,7 @@ def ask_build_strided_generator(answer: Any) -> None:
     noise = sample_noise(6, 5, "normal")
     got = expect_network(answer(5), right, noise, generator_slips(right), by_count)
     expect_images(got, 6, "images (N, 1, 28, 28) come out")
+    expect_other_sizes(answer, build_strided_generator, 3)
 
 
 # 02.8 -----------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from .exercise import Exercise
 from .networks import (
     discriminator_slips,
     expect_network,
+    expect_other_sizes,
     generator_slips,
     one_by_one,
     spoil,
@@ -152,6 +153,7 @@ def ask_build_generator(answer: Any) -> None:
     noise = sample_noise(6, 5, "normal")
     got = expect_network(answer(5), right, noise, generator_slips(right), by_count)
     expect_tensor(got, (6, 3, 32, 32), "images (N, 3, 32, 32) come out")
+    expect_other_sizes(answer, build_generator, 3)
 
 
 # 04.3 -----------------------------------------------------------------------------------------

@@ -37,6 +37,16 @@ def expect_network(
         ) from problem
 
 
+def expect_other_sizes(answer: Any, reference: Any, *sizes: int) -> None:
+    """Asked for other sizes, the answer makes a network as large as the reference does."""
+    want, made = count_params(reference(*sizes)), answer(*sizes)
+    got = count_params(made) if isinstance(made, nn.Module) else 0
+    if got != want:
+        asked = ", ".join(map(str, sizes))
+        hint = "use the arguments: no fixed number in their place, no network made once for all"
+        raise WrongAnswer(f"{want:,} parameters when asked for {asked}", f"{got:,}", hint)
+
+
 def spoil(
     right: nn.Sequential,
     kind: type[nn.Module],
