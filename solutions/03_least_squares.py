@@ -437,7 +437,7 @@ samples = {key: draw_samples(*key, 2000) for key in histories}
 # %% tags=["figure:samples"]
 show_grids(
     [
-        (cu.label_run(f"{pair}, {loss}", histories[pair, loss]), images[:25])
+        (cu.label_run(f"{pair}, {loss}", histories[pair, loss], "\n"), images[:25])
         for (pair, loss), images in samples.items()
     ],
     "Four grids of 25 generated digits: MLPs and strided convolutions, each with cross-entropy and "

@@ -696,3 +696,14 @@ class Lambda(nn.Module):
 
     def forward(self, x):
         return self.function(x)
+
+
+@pytest.mark.parametrize("norm", [torch.nn.utils.weight_norm, torch.nn.utils.spectral_norm])
+@pytest.mark.filterwarnings("ignore:.*weight_norm")
+def test_a_network_whose_weights_were_computed_by_a_hook_is_counted_not_crashed(norm):
+    """After a forward pass such a weight is no leaf, which `deepcopy` refuses."""
+    network = cu.build_discriminator()
+    norm(network[1])
+    network(torch.zeros(2, 784))
+    with pytest.raises(WrongAnswer):
+        cu.test_discriminator(network)

@@ -597,6 +597,13 @@ def test_spectral_norm_is_shared_as_the_weights_that_it_makes(path):
     assert hasattr(G[0], "parametrizations")  # only the copy was changed
 
 
+@pytest.mark.filterwarnings("ignore:.*weight_norm")
+def test_weights_that_a_hook_computes_are_shared_as_they_are(path):
+    G = nn.Sequential(torch.nn.utils.weight_norm(nn.Linear(4, 784)), nn.Tanh())
+    expected = paint(G, draw(4))  # from now on the weight is no leaf
+    assert torch.allclose(share_page(G, path).paint(draw(4)), expected, atol=1e-3)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_whatever_a_student_writes_is_shared(path, name):
     """The pictures themselves are compared in a browser, in `browser/test_shared_page.py`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..layers import copy_network
 from ..models import (
     build_dc_classifier,
     build_dc_generator,
@@ -62,7 +62,7 @@ def expect_same_network(
     the slips are tried in turn: one that computes what the model computes names the mistake.
     """
     expect_count(model, count_params(reference), hint_count)
-    model = copy.deepcopy(model).cpu().float()  # what follows changes weights and statistics
+    model = copy_network(model).cpu().float()  # what follows changes weights and statistics
     _fill(model)
     got, orders = _run(model, inputs)
     if not isinstance(got, Tensor):

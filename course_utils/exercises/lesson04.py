@@ -6,7 +6,6 @@ line by line (`make check` compares).
 
 from __future__ import annotations
 
-import copy
 import importlib
 import math
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from ..checks import (
     expect_tensor,
     replace_layers,
 )
+from ..layers import copy_network
 from ..models import sample_noise
 from .exercise import Exercise
 from .networks import (
@@ -344,7 +344,7 @@ def _drop_before_norm(right: nn.Sequential) -> nn.Sequential:
 @torch.no_grad()
 def _expect_calm(model: nn.Module, images: Tensor) -> None:
     """In eval mode dropout does nothing, so the same images have the same scores."""
-    model = copy.deepcopy(model).cpu().float().eval()
+    model = copy_network(model).cpu().float().eval()
     first, second = model(images.clone()), model(images.clone())
     if not torch.allclose(first, second, atol=1e-5):
         raise WrongAnswer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..coordinates import CoordinateGenerator
+from ..layers import copy_network
 from ..models import Latent, complete_latents, join_labels, sample_noise, unflatten_digits
 from ..validation import need_choice, need_count, need_images, need_module, need_tensor
 
@@ -41,7 +41,7 @@ class FrozenGenerator:
         classes: int | None = None,
     ) -> None:
         need_module(generator, "generator")
-        self.network = copy.deepcopy(generator).cpu().float().eval().requires_grad_(False)
+        self.network = copy_network(generator).cpu().float().eval().requires_grad_(False)
         told = getattr(generator, "classes", 0) if classes is None else classes
         self.classes = need_count(told, "classes", minimum=0)
         self.noise_dim = _find_dim(generator, noise_dim, self.classes)
