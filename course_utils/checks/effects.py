@@ -94,6 +94,7 @@ class Watched:
         with redirect_stdout(io.StringIO()):  # what the answer prints, it has printed already
             got = self(*given)
         self.conclude()
+        _expect_same_types(given, self._want, got)
         if value and not self._draws:
             expect_same_value(self._want, got, text)
 
@@ -325,6 +326,15 @@ def _expect_same_draws(
         raise WrongAnswer(
             f"draws from `{name}`", "none", f"hand it on: generator={name}; and set no seed of it"
         )
+
+
+def _expect_same_types(given: tuple[Any, ...], want: Any, got: Any) -> None:
+    """Of what has the type of all that was given, the type stays: a network takes no other."""
+    kinds = {tensor.dtype for tensor in _list_tensors(list(given))}
+    for wanted, came in zip(_list_tensors(want), _list_tensors(got)):
+        if wanted.ndim and kinds == {wanted.dtype} and came.dtype != wanted.dtype:
+            hint = "leave the type of the numbers as it comes: no .double(), no .half()"
+            raise WrongAnswer(f"numbers of type {wanted.dtype}", came.dtype, hint)
 
 
 def _expect_same_gradients(

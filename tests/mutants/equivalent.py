@@ -37,6 +37,11 @@ class Reason:
         )
 
 
+# Numbers that are printed, drawn or compared.
+NOT_TRAINED = "01.1 01.3 02.1 02.2 02.9 03.1 03.4 03.5 03.6 03.7 03.8 04.1 04.6 04.8 04.9 05.* "
+NOT_TRAINED += "06.1 06.2 06.3 06.4 06.5 06.6 06.8 06.9 07.2 07.6 07.7 07.8 07.9 08.1 08.2 08.5 "
+NOT_TRAINED += "08.6 08.7 08.8 08.9 08.10"
+
 EQUIVALENT: list[Reason] = [
     # What makes no difference anywhere, by the kind of change. Kinds in which a weak question
     # could hide a difference (constants, comparisons, other functions) are explained one by one.
@@ -63,6 +68,21 @@ EQUIVALENT: list[Reason] = [
     ),
     Reason("*", "unpacked all the same", "^list"),
     Reason("*", "a + b is b + a, and a * b is b * a", "^order"),
+    # What is seen to differ, and does no harm. Losses, layers and steps are not among these.
+    Reason(
+        NOT_TRAINED,
+        "nobody trains on this result, so no gradient is asked for",
+        "",
+        "gradient, modes",
+    ),
+    Reason(
+        "*",
+        "one number with more digits, or several in an exercise that mixes types by itself",
+        r"double|float64",
+        "kind*, gradient, modes, value (float64), value (elsewhere)",
+    ),
+    Reason("01.6 01.7", "the loss as a plain number is as detached", r"\.item\(\)", "*"),
+    Reason("*", "in place on a result of its own", "with inplace=True", "*"),
     Reason("*", "no arguments, so always the same answer", "^first result for ever"),
 ]
 
