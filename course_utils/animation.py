@@ -25,6 +25,7 @@ from torch import Tensor
 from .checkpoints import write_atomically
 from .data import sample_notice
 from .models import unflatten_digits
+from .plots import describe_cut
 from .validation import need_count, need_file, need_images, need_number
 
 if TYPE_CHECKING:
@@ -51,8 +52,9 @@ def animate_samples(
 
     The player has the buttons First, Play and Last and a slider; the arrow keys, Home, End and
     the space bar work as well. Of more than 60 entries, 60 evenly spaced ones are shown, the
-    first and the last always among them. While a sample stands in for the real data, the line
-    under the frames says so. Outside of notebooks, one line of text is printed instead.
+    first and the last always among them. Where the run was cut short, or a sample stands
+    in for the real data, the line under the frames says so. Outside of notebooks, one line of
+    text is printed instead.
 
     Frames are kept in 12 levels of grey, or in 64 colours of their own, to be small: 30 frames of
     25 digits take about 230 kB in a notebook and 600 kB as a GIF.
@@ -80,7 +82,7 @@ def animate_samples(
     what = f"{count} generated image{'s' * (count > 1)}, {min(nrow, count)} in a row"
     frames = [_Frame(step, _reduce(tile(images, nrow))) for step, images in _choose(samples)]
     wait = max(SHORTEST, round(seconds * 100 / len(frames)) * 10)  # GIFs count in 10 ms
-    notice = sample_notice()
+    notice = "; ".join(filter(None, (describe_cut(history), sample_notice())))
     if target is not None:
         write_atomically(target, _make_gif(frames, wait, notice))
     display(_Player(frames, wait, what, notice))

@@ -32,7 +32,8 @@ from .models import (
     join_labels,
 )
 from .settings import describe_machine, fork_random, set_seed
-from .training import ConditionalStep, train
+from .training import ConditionalStep, Stopped, stoppable, train
+from .training.interrupt import INTERRUPTED
 from .validation import need_choice, need_count
 
 COUNTS = (100, 500, 1000, 5000)
@@ -52,6 +53,7 @@ SAMPLES = 10_000  # drawn from each generator
 MOVES = combine(random_rotation(10), random_shift(2))
 STORE = Path(__file__).with_name("extra_data.json")
 REPORT = Path(__file__).parent.parent / "docs" / "extra_data.md"
+CUT_SHORT = "stopped: what was cut short is not measured; all before it is kept"
 
 
 class Few(NamedTuple):
@@ -82,7 +84,10 @@ def choose_few(train_set: ImageSet, count: int, seed: int) -> Few:
 
 
 def train_generator(few: Few, seed: int, steps: int = GAN_STEPS) -> nn.Module:
-    """The averaged generator of a conditional pair that has seen these digits and no others."""
+    """The averaged generator of a conditional pair that has seen these digits and no others.
+
+    The stop button raises `Stopped`: numbers of a training that was cut short say nothing.
+    """
     set_seed(seed)
     D, G = ProjectionDiscriminator(), build_conditional_generator(NOISE)
     step = ConditionalStep(
@@ -91,6 +96,8 @@ def train_generator(few: Few, seed: int, steps: int = GAN_STEPS) -> nn.Module:
     )  # fmt: skip
     batches = _repeat(few, steps, seed)
     history = train(step, batches, num_epochs=1, show_every=steps, ema=AVERAGED, seed=seed)
+    if history.stopped == INTERRUPTED:
+        raise Stopped(CUT_SHORT)
     return history.averaged.eval()
 
 
@@ -121,7 +128,10 @@ def train_classifier(
     seed: int,
     steps: int = CLASSIFIER_STEPS,
 ) -> nn.Module:
-    """A small classifier after so many batches: of real digits, of samples, or half and half."""
+    """A small classifier after so many batches: of real digits, of samples, or half and half.
+
+    The stop button raises `Stopped`, as in `train_generator`.
+    """
     sources = [few for few in (real, samples) if few is not None]
     if not sources:
         raise ValueError("real, samples: expected one of them at least, got none")
@@ -129,7 +139,8 @@ def train_classifier(
     network = build_few_digits_classifier()
     solver = torch.optim.Adam(network.parameters(), lr=1e-3)
     drawn = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
+    rounds = stoppable(range(steps))
+    for _ in rounds:
         parts = []
         for few in sources:
             chosen = torch.randint(len(few.labels), (BATCH // len(sources),), generator=drawn)
@@ -140,6 +151,8 @@ def train_classifier(
         solver.zero_grad()
         F.cross_entropy(network(images), labels).backward()
         solver.step()
+    if rounds.stopped:
+        raise Stopped(CUT_SHORT)
     return network.eval()
 
 

@@ -196,12 +196,16 @@ def play_case(
     seed: int = 0,
     callbacks: Sequence[Callable[[Progress], None]] = (),
 ) -> History:
-    """Train one of the riddles of lesson 5, or its mended version, for `steps` steps."""
+    """Train one of the riddles of lesson 5, or its mended version, for `steps` steps.
+
+    A bar shows how far it is.
+    """
     if number not in CASES:
         raise ValueError(f"number: expected one of {', '.join(map(str, CASES))}; got {number!r}")
     case = CASES[number]
     setup = case.fix if need_bool(fixed, "fixed") else case.setup
-    return play(setup, steps, seed=seed, callbacks=callbacks)
+    name = f"run {number}, mended" if fixed else f"run {number}"
+    return play(setup, steps, seed=seed, callbacks=callbacks, progress=name)
 
 
 def play(
@@ -211,8 +215,11 @@ def play(
     pair: str = "MLP",
     seed: int = 0,
     callbacks: Sequence[Callable[[Progress], None]] = (),
+    progress: bool | str = False,
 ) -> History:
     """Train a pair ("MLP" or "DCGAN") in one way, from one seed, on batches of 64 digits.
+
+    `progress` shows a bar, as in `train`.
 
     The stop button ends a run, whose history then says so, and with it the notebook cell: a
     further call in the same cell raises `Stopped`.
@@ -240,6 +247,7 @@ def play(
         log_every=LOG_EVERY,
         seed=seed,
         callbacks=callbacks,
+        progress=progress,
     )
 
 

@@ -21,7 +21,8 @@ from .losses import discriminator_loss
 from .metrics import class_coverage
 from .models import sample_noise
 from .settings import describe_machine, name_processor
-from .training import Progress
+from .training import Progress, Stopped
+from .training.interrupt import INTERRUPTED
 from .validation import need_choice
 
 SAMPLES = 2000
@@ -89,6 +90,8 @@ def measure_verdicts(out: str | Path, pairs: Sequence[str] | None = None) -> Non
 def measure_run(pair: str, kind: str, setup: Setup, steps: int, seed: int) -> dict:
     """One run's verdict and signs."""
     history = play(setup, steps, pair=pair, seed=seed, callbacks=[note_classes])
+    if history.stopped == INTERRUPTED:
+        raise Stopped("stopped: a run that was cut short has no verdict")
     verdict = diagnose(history)
     mark = "right" if verdict.name == kind else "WRONG"
     print(f"{pair} {seed} {kind} ({setup.what}): {mark}: {verdict.headline}", flush=True)

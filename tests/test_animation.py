@@ -345,6 +345,21 @@ def test_both_say_when_a_sample_stands_in(stage, tmp_path, monkeypatch):
         assert (other[height:] < 100).any()
 
 
+def test_both_say_where_a_run_was_cut_short(stage, tmp_path, monkeypatch):
+    history = make_history()
+    history.step = [1, 100]
+    animate_samples(history, tmp_path / "whole.gif")
+    assert "cut short" not in stage.page.text
+    history.stopped = "interrupted"
+    animate_samples(history, tmp_path / "cut.gif")
+    assert "(cut short after step 100)" in stage.page.text
+    assert stage.data["text/plain"].endswith("(cut short after step 100).")
+    assert len(read_gif(tmp_path / "cut.gif")[0][-1]) > len(read_gif(tmp_path / "whole.gif")[0][-1])
+    monkeypatch.setattr(animation, "sample_notice", lambda: NOTICE)
+    animate_samples(history)
+    assert f"(cut short after step 100; {NOTICE})" in stage.page.text
+
+
 def test_nothing_is_printed_in_a_notebook(stage, tmp_path, capsys):
     animate_samples(make_history(), tmp_path / "a.gif")
     assert len(stage.shown) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from course_utils.extra_data import (
     train_classifier,
     train_generator,
 )
+from course_utils.training import Stopped
 
 pytestmark = pytest.mark.usefixtures("own_randomness")
 
@@ -106,6 +108,22 @@ def test_a_generator_of_few_digits_draws_each_label_in_turn(train_set) -> None:
     assert samples.labels.tolist() == [n % 10 for n in range(25)]
     assert not G.training
     assert torch.equal(samples.images, draw_labelled(G, 25, seed=0).images)
+
+
+def test_what_the_stop_button_has_cut_short_is_never_measured(train_set, monkeypatch) -> None:
+    few, pressed, lose = choose_few(train_set, 100, seed=0), [], extra_data.discriminator_loss
+
+    def press(result):
+        pressed.append(signal.raise_signal(signal.SIGINT))
+        return result
+
+    with pytest.raises(Stopped, match="not measured"):
+        train_classifier(few, None, lambda images, _: press(images), seed=0, steps=9)
+    assert len(pressed) == 1
+    monkeypatch.setattr(extra_data, "discriminator_loss", lambda *scores: press(lose(*scores)))
+    with pytest.raises(Stopped, match="not measured"):
+        train_generator(few, seed=0, steps=9)
+    assert len(pressed) == 2
 
 
 def test_a_row_holds_all_ways(train_set, monkeypatch) -> None:

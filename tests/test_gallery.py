@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ from course_utils.gallery import (
     play_case,
     saturating_loss,
 )
-from course_utils.training import AdversarialStep, History, Progress
+from course_utils.training import AdversarialStep, History, Progress, Stopped
 from course_utils.verdicts import (
     SEEN,
     SETUPS,
@@ -142,6 +143,15 @@ def test_callbacks_are_called():
     history = play_case(1, 3, callbacks=[kept.append])
     assert [progress.step for progress in kept] == [0, 3]
     assert kept[0].history is history
+
+
+@pytest.mark.parametrize("fixed, name", [(False, "run 5:"), (True, "run 5, mended:")])
+def test_a_riddle_has_a_bar_with_its_name(capsys, fixed, name):
+    play_case(5, 2, fixed=fixed)
+    bar = capsys.readouterr().err
+    assert name in bar and "2/2" in bar
+    play(HEALTHY, 2)
+    assert capsys.readouterr().err == ""
 
 
 def test_digits_come_up_again_in_a_long_run(monkeypatch):
@@ -319,6 +329,16 @@ def test_a_run_that_breaks_at_once_has_a_verdict_and_no_signs(monkeypatch):
     monkeypatch.setattr(verdicts, "play", lambda *args, **options: broken)
     row = measure_run("MLP", "not finite", HEALTHY, 900, 5)
     assert (row["verdict"], row["signs"]) == ("not finite", None)
+
+
+def test_a_run_that_the_stop_button_cut_short_has_no_verdict(monkeypatch):
+    def press(progress):
+        if progress.step == 0:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(verdicts, "note_classes", press)
+    with pytest.raises(Stopped, match="no verdict"):
+        measure_run("MLP", "healthy", HEALTHY, 5, 5)
 
 
 def test_classes_are_noted_at_the_end_only(monkeypatch):

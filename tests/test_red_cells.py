@@ -13,7 +13,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 ROOT = Path(__file__).parent.parent
 CELLS = [
-    "import warnings\nwarnings.warn('hm', DeprecationWarning)",  # hidden at other times
+    # of a library's own code: without `PYTHONWARNINGS` no kernel shows it
+    "import warnings\nwarnings.warn_explicit('hm', DeprecationWarning, 'library.py', 1)",
     "import sys\nprint('red', file=sys.stderr)",
     "from tqdm import tqdm\nfor _ in tqdm(range(3), desc='epoch 1 of 1'):\n    pass",
     "print('all is well')",

@@ -848,6 +848,18 @@ def test_a_scheduler_of_torch_works_in_a_callback():
     assert step.G_solver.param_groups[0]["lr"] == 0.8
 
 
+@pytest.mark.parametrize("progress, start", [(True, "\r  0%"), ("run 3", "\rrun 3:   0%")])
+def test_a_bar_may_have_a_name(capsys, progress, start):
+    train(build_step(), make_batches(2), num_epochs=1, progress=progress)
+    bar = capsys.readouterr().err
+    assert bar.startswith(start) and "2/2" in bar
+
+
+def test_a_bar_is_wanted_or_named():
+    build = lambda: train(build_step(), make_batches(2), num_epochs=1, progress=1)  # noqa: E731
+    assert_complains(build, TypeError, "progress", "1")
+
+
 def test_a_schedule_of_numpys_numbers(tmp_path):
     schedule = lambda share: np.cos(share)  # noqa: E731
     step = build_step()

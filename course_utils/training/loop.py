@@ -70,7 +70,7 @@ def train(
     ema: float | None = None,
     schedule: Callable[[float], float] | None = None,
     seed: int | None = None,
-    progress: bool = False,
+    progress: bool | str = False,
     **switches: Any,
 ) -> History:
     """Run `step` over every batch of `loader`, `num_epochs` times, as fast as it goes.
@@ -100,7 +100,7 @@ def train(
             rates are multiplied by what it returns.
         seed: seeds every global random state and the noise first, if given. The order of the
             batches is the loader's own: `BatchLoader(..., seed=...)`.
-        progress: show a bar that moves with every step.
+        progress: show a bar that moves with every step; a text is the name in front of it.
         switches: `precision`, `channels_last`, `fused`, `graph`: see `Switches`.
 
     Raises:
@@ -118,7 +118,8 @@ def train(
     need_number(checkpoint_every, "checkpoint_every", low=0)
     need_choice(resume, "resume", RESUMES)
     need_bool(fresh, "fresh")
-    need_bool(progress, "progress")
+    if not isinstance(progress, str):
+        need_bool(progress, "progress")
     if not isinstance(callbacks, Sequence):
         raise TypeError(f"callbacks: expected a list of functions, got {type(callbacks).__name__}")
     for callback in callbacks:
@@ -200,7 +201,7 @@ class _Session:
                 "fresh=True starts over"
             )
 
-    def loop(self, choices: Switches, show_every: int, log_every: int, bar: bool) -> None:
+    def loop(self, choices: Switches, show_every: int, log_every: int, bar: bool | str) -> None:
         """Every batch that is left, and at the end what the last step owes."""
         self.step.D.train(), self.step.G.train()
         self.began = time.perf_counter() - self.history.seconds
@@ -215,7 +216,7 @@ class _Session:
             left = chain([first], batches)
             try:
                 # the bar comes first, so that it stands above what callbacks show
-                with self._bar() if bar else nullcontext() as self.bar:
+                with self._bar(bar) if bar else nullcontext() as self.bar:
                     self._show(sample=self.done == 0)
                     self.began = time.perf_counter() - self.history.seconds
                     self.save_at = time.monotonic() + self.save_every
@@ -322,10 +323,11 @@ class _Session:
         self.run.save(state, self.history)
         self.save_at = time.monotonic() + self.save_every
 
-    def _bar(self) -> tqdm:
+    def _bar(self, name: bool | str) -> tqdm:
         from tqdm.auto import tqdm  # late: in a notebook it brings ipywidgets with it
 
-        return tqdm(total=self.total, initial=self.done, unit="step")
+        name = name if isinstance(name, str) else None
+        return tqdm(total=self.total, initial=self.done, unit="step", desc=name)
 
     def _take_time(self) -> None:
         if self.step.device.type == "cuda":
