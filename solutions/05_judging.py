@@ -569,7 +569,7 @@ print(cu.judge_samples(samples_seen))
 
 # %% [markdown]
 # **What to expect:** five runs of 900 steps, one after the other; on two cores half a minute for all of them, on a busy
-# machine a few minutes. Each says that it begins. The stop button ■ ends the cell after the present step and keeps what there is.
+# machine a few minutes. Each has a bar. The stop button ■ ends the cell after the present step and keeps what there is.
 
 # %%
 steps = by_profile(short=20, cpu=900, gpu=900)
