@@ -65,8 +65,9 @@ def draw_ring(count):
 
 
 # %% [markdown]
-# Both players are small: two hidden layers of 64. G ends in two numbers, the coordinates of a
-# point. D ends in a **sigmoid**, sigmoid(s) = 1 / (1 + e⁻ˢ), so that what it says lies between 0 ("made up") and 1 ("real").
+# Each player is a small **MLP** (multi-layer perceptron): linear layers with a LeakyReLU between them, here
+# with two hidden layers of 64. G ends in two numbers, the coordinates of a point. D ends in a **sigmoid**,
+# sigmoid(s) = 1 / (1 + e⁻ˢ), so that what it says lies between 0 ("made up") and 1 ("real").
 
 
 # %%
@@ -107,8 +108,11 @@ def play(steps, G_solver, g_updates=1):
 
 
 # %% [markdown]
-# You will write these lines yourself in part 4; for now, watch. A small referee counts how many of
-# the eight clusters G has found: more than 2 % of its points must lie close by.
+# You will write these lines yourself in part 4; for now, watch. A **solver** is an optimiser. `BCELoss`, binary
+# **cross-entropy**, is −log of D's belief in the right label (1 real, 0 fake). **`detach`** keeps D's lesson away
+# from G.
+#
+# A small referee counts the clusters that G has found: more than 2 % of its points must lie close by.
 
 
 # %%
@@ -123,7 +127,8 @@ def count_modes():
 
 # %% [markdown]
 # **What to expect:** about five seconds. First G runs after one cluster or another, then it
-# spreads, and at the end its points cover all eight. *From our run:*
+# spreads, and at the end its points cover all eight. (`by_profile` takes the numbers that suit your machine.)
+# *From our run:*
 #
 # ![Eight clusters of real points on a ring, each covered by crosses from G](../docs/figures/01_ring.png)
 
@@ -175,9 +180,9 @@ show_plane(ring_D, draw_ring(400), ring_G(torch.randn(400, 2)), title)
 # %% [markdown]
 # ### What the best D would say
 #
-# D is shown as many real points as fakes. Suppose that at some place the real ones have density p and
-# G's have density q. Out of all the points that turn up there, the share of real ones is what an
-# ideal D answers.
+# D is shown as many real points as fakes. Around some place the real ones lie with **density** p (how many
+# for each bit of area), and G's with density q. Out of all the points that turn up there, the share of real
+# ones is what an ideal D answers.
 #
 # **Exercise 01.1.** Write that share.
 
@@ -305,9 +310,9 @@ print("shape:", tuple(first.shape))
 print("within -1 and 1:", bool(first.min() >= -1 and first.max() <= 1))
 
 # %% [markdown]
-# Hyperparameters stand in one cell. The noise z is called the **latent** vector too, so `latent_size` is how many
-# numbers it has. An **epoch** is once through all the digits. `by_profile` chooses by machine: `short` is for tests, `cpu`
-# for a laptop, `gpu` for Colab. Change what you like, except for `image_size`: that is MNIST's.
+# What you choose before training, the **hyperparameters**, stands in one cell. The noise z is called the **latent** vector
+# too: `latent_size` is how many numbers it has. An **epoch** is once through all the digits. Of the profiles, `short` is for
+# tests, `cpu` for a laptop, `gpu` for Colab. Change what you like, but not MNIST's `image_size`.
 
 # %%
 latent_size = 96  # numbers of noise that G starts from
@@ -357,7 +362,8 @@ for workers in (0, 2):
 #
 # *About 15 minutes.* **Exercise 01.4, the generator.** Layers, in order: `Linear(noise_size,
 # hidden_size)`, `ReLU`, `Linear(hidden_size, 2 * hidden_size)`, `ReLU`, `Linear(2 * hidden_size,
-# 784)`, `Tanh`. `forward` reshapes to `(batch, 1, 28, 28)`.
+# 784)`, `Tanh`. `forward` reshapes to `(batch, 1, 28, 28)`. Here **`noise_size`** is what a network calls the size
+# of z, our `latent_size`.
 
 
 # %%
@@ -542,7 +548,8 @@ history, grids = train_by_hand(D, G, D_solver, G_solver, loader, epochs)
 # %% [markdown]
 # The stop button ■ ends the cell after the present step; what G has learned until then is kept, and the
 # figures below say so. Running the cell again trains on from there. To start afresh, run the cells from
-# `G = Generator(...)` on. (A lost kernel loses the networks; the last cell of part 6 saves one.)
+# `G = Generator(...)` on. (The **kernel** is the Python behind the notebook: without it the networks are lost. The last
+# cell of part 6 saves one.)
 
 # %% [markdown]
 # ## Part 5: what came out
@@ -580,7 +587,7 @@ show_images(fresh, nrow=12, titles="New samples of the first pair", kind="fake")
 
 # %% [markdown]
 # Strokes, some digits, many specks: a start. The next pair changes four things: another D without a sigmoid, a
-# second G that keeps the average over many steps, noise of another kind, and a training four times as long.
+# second G whose weights are averaged over many steps, noise of another kind, and a training four times as long.
 
 # %% [markdown]
 # ## Part 6: logits
@@ -659,7 +666,8 @@ generator_loss = check(generator_loss, "01.10")
 
 # %% [markdown]
 # Every step throws G a little to one side or the other: that is one cause of the specks. The **average** of
-# G's weights over the last steps is calmer than any single G. We keep it as we go.
+# G's weights over the last steps is calmer than any single G. We keep it as we go. (Its full name is
+# exponential moving average, **EMA**; `run_a_gan` calls it `ema`.)
 
 # %% [markdown]
 # After each step the average takes a little of the new weights and keeps the rest of the old ones:
@@ -763,8 +771,8 @@ cu.plot_losses(better_history)
 
 # %% [markdown]
 # How much better, in a number? Lesson 5 builds one: a **distance** to real digits, as a small classifier sees
-# them. Smaller is better. In brackets stands what as many real test digits get: no G needs to be
-# better than that.
+# them (the formula is by the mathematician Fréchet). Smaller is better. In brackets stands what as many real
+# test digits get: no G needs to be better than that.
 
 # %%
 with torch.no_grad():
@@ -825,7 +833,7 @@ def build_pair():
 
 # %% [markdown]
 # Where the speed comes from: D collects no gradients while G learns, D sees real digits and fakes in
-# one pass, and matrices are multiplied in bfloat16 where the machine can (16 bits a number in place of
+# one pass, and matrices are multiplied in bfloat16 (bf16) where the machine can (16 bits a number in place of
 # 32; the losses stay in float32). On a GPU the step is recorded once and replayed.
 
 

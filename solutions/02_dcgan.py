@@ -80,13 +80,13 @@ print("the same answers on shuffled digits:", same)
 
 # %% [markdown]
 # A **convolution** knows two things about pictures. What belongs together lies close together: it looks through a
-# small window, the *kernel*. And a stroke is a stroke wherever it is: the same few weights are used at every
-# place (**weight sharing**).
+# small window, the *kernel* (not the notebook's). And a stroke is a stroke wherever it is: the same few weights are
+# used at every place (**weight sharing**).
 
 # %% [markdown]
-# Count what this saves. A convolution makes 32 **feature maps** of 28 × 28 from one digit: each says where one pattern is. A `Linear` layer with as many
-# outputs has a weight for each pair of an input and an output, and a bias for each output. Guess both numbers
-# first.
+# Count what this saves. A convolution makes 32 **feature maps** of 28 × 28 from one digit: each says where one pattern is.
+# (`padding=2` adds zeros around it.) A `Linear` layer with as many outputs has a weight for each pair of an input and
+# an output, and a bias for each output. Guess both numbers first.
 
 # %% tags=["nbval-check-output"]
 convolution = nn.Conv2d(1, 32, kernel_size=5, padding=2)
@@ -114,7 +114,7 @@ print(f"Linear with as many outputs: {linear:,} parameters")
 # The first place is free. After it, the kernel can still move by *side − kernel* pixels, in steps of *stride*; a
 # step that does not fit is not made. **Padding** first adds that many zeros at *both* ends.
 #
-# **Exercise 02.1.** The side that a convolution (or a pooling) leaves, as a whole number.
+# **Exercise 02.1.** The side that is left, as a whole number.
 
 
 # %%
@@ -254,8 +254,8 @@ for name, layer in {
 
 # %% [markdown]
 # Its generator starts with two `Linear` layers that make 128 small maps of 7 × 7, then doubles the side twice.
-# Between the layers stands **batch norm**: it gives each channel mean 0 and standard deviation 1 over the batch. Part 6
-# takes it apart; for now it is a layer that keeps the signal at a good size.
+# Between the layers stands **batch norm**: it gives each channel mean 0 and **standard deviation** 1 over the batch (how
+# far from the mean values typically lie). Part 6 takes it apart; for now it is a layer that keeps the signal at a good size.
 
 # %% [markdown]
 # **Exercise 02.4, the batch-norm generator.** `Linear(noise_dim, 1024)`, `ReLU`, `BatchNorm1d`; `Linear(1024, 6272)`, `ReLU`,
@@ -461,8 +461,8 @@ show_grids(
 
 # %% [markdown]
 # One pair of runs is an anecdote: another seed may turn it round. What does hold: a size that no layer can
-# work with never helps. And whoever compares with a published result starts as it did; the recipe `dcgan` of the
-# course uses Xavier.
+# work with never helps. And whoever compares with a published result starts as it did; the course's own `dcgan`, a
+# **recipe** (a training with a name, lesson 3), uses Xavier.
 
 # %% [markdown]
 # ## Part 5: stride in place of pooling
@@ -760,7 +760,8 @@ dashboard = cu.LiveDashboard(reference=reference)
 
 # %% [markdown]
 # The run has a name, so it survives the session: run the cell again, and it goes on where it stopped, or shows the
-# finished run. `fresh=True` would start over. `progress=True` adds a bar with the time that is left.
+# finished run. `fresh=True` would start over. `progress=True` adds a bar with the time that is left. A **callback** is
+# called at the start, every `show_every` steps, and at the end: here it draws the dashboard.
 
 # %% tags=["figure:dashboard"]
 history = cu.run_a_gan(
@@ -1009,7 +1010,7 @@ cu.show_figure(
 # <details><summary>Why has the last layer of G no batch norm?</summary>
 #
 # It would fix the mean brightness and the contrast of every batch. G should choose those itself. In D's first
-# layer it is left out for the like reason: real digits and fakes should keep their differences.
+# layer it is left out for a similar reason: real digits and fakes should keep their differences.
 #
 # </details>
 

@@ -138,7 +138,7 @@ for start, end in zip(starts.tolist(), bce_paths[-1].tolist()):
 #
 # *About 15 minutes.* So let a score be too high, too. Give every kind of image a number that its score should
 # have, and punish the **squared distance** to it. Mao et al. call the numbers a (fakes), b (real images) and c (what G
-# wants for its fakes):
+# wants for its fakes). With **E** for the mean over a batch:
 #
 # $$L_D = \tfrac12 E\,(D(x) - b)^2 + \tfrac12 E\,(D(G(z)) - a)^2 \qquad L_G = \tfrac12 E\,(D(G(z)) - c)^2$$
 
@@ -338,8 +338,8 @@ print("labels -1 and 1:", [f"{s:.2f}" for s in best_score(p, q, -1, 1).tolist()]
 #
 # $$\int \frac{(p - q)^2}{p + q}$$
 #
-# is left: the *Pearson χ² divergence* between p + q and 2q, which is 0 only for p = q (Mao et al.; it needs b − c = 1
-# and b − a = 2).
+# is left: the *Pearson χ² divergence* between p + q and 2q. It says how far the two densities differ, and is 0 only for
+# p = q (Mao et al.; it needs b − c = 1 and b − a = 2).
 
 # %% [markdown]
 # ## Part 4: both losses, one machine
@@ -489,8 +489,8 @@ def get_distances(name):
 
 
 # %% [markdown]
-# One row a recipe: the distance of each seed, their median, in how many classes the **worst** seed has at least 5 % of its
-# samples (an equal share would be 10 %), and the median of the minutes.
+# One row a recipe: the distance of each seed, their **median** (the middle one), in how many classes the **worst** seed has
+# at least 5 % of its samples (an equal share would be 10 %), and the median of the minutes.
 
 # %%
 print(

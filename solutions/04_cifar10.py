@@ -417,7 +417,7 @@ classic_seen = extract(classic_samples)
 describe(classic_seen)
 
 # %% [markdown]
-# The distance is far above its floor. (It cannot be compared with those of MNIST: another classifier, other features.) How sure is the classifier of what it sees? On real test images
+# The distance is far above its floor. (It cannot be compared with those of MNIST: another classifier, other **features**, which is what it sees in an image.) How sure is the classifier of what it sees? On real test images
 # it mostly is. A sample that is half a deer and half a truck leaves it in doubt.
 
 # %%
@@ -507,7 +507,7 @@ print(f"largest stretch: {before:.2f} without, {after:.2f} with spectral norm")
 #
 # $$\tfrac{\gamma}{2}\, E\,|\nabla_x D(x)|^2$$
 #
-# at real images. Where G has arrived at the data, D should be flat, and stay so.
+# at real images: ∇ₓD(x) is the gradient of the score by the image's pixels, and γ says how much it counts. Where G has arrived at the data, D should be flat, and stay so.
 
 # %% [markdown]
 # Both replace batch norm in D: spectral norm as batch norm would scale everything back, and R1 as with batch norm the score of an image depends on the others in the batch. For R1, `torch.autograd.grad` with
@@ -687,7 +687,7 @@ if classic and better:
 
 # %% [markdown]
 # The full training takes longer than this notebook should. From scratch it is `python -m course_utils train cifar10_better --profile gpu`: 50 epochs, 4.8 minutes on an H100 beside other runs, and hours on two CPU cores; it goes on where it was cut off. So take the **shipped weights**: the averaged G, and D, in half
-# precision.
+# precision (2 bytes a number).
 
 # %%
 better_G = cu.load_pretrained("cifar10_better")
