@@ -124,6 +124,17 @@ def test_a_resumed_run_ends_bit_for_bit_the_same(tmp_path, whole, stopped, capsy
     assert find_differences(read_outcome(tmp_path), whole) == []
 
 
+def test_a_resumed_run_in_fp16_has_its_loss_scales(tmp_path):
+    fp16 = {"precision": "fp16"}
+    with fork_random():
+        run(tmp_path / "whole", **fp16)
+    for stopped in (1, EPOCH, STEPS - 1):
+        folder = tmp_path / str(stopped)
+        stop_at(stopped, folder, **fp16)
+        run(folder, start=2, **fp16)
+        assert find_differences(read_outcome(folder), read_outcome(tmp_path / "whole")) == []
+
+
 def test_a_run_stopped_after_every_step_ends_the_same(tmp_path, whole):
     for step in range(1, STEPS):
         assert stop_at(step, tmp_path, start=step).images == 8 * step - 4 * (step // EPOCH)

@@ -154,7 +154,7 @@ def test_one_fast_step_has_the_gradients_of_the_plain_one(name):
 
 
 def test_the_mathematics_fits_on_a_screen():
-    screen = ("__call__", "update_d", "update_g", "score_both")
+    screen = ("__call__", "update_d", "update_g", "descend", "score_both", "score")
     lines = sum(len(inspect.getsource(getattr(AdversarialStep, n)).splitlines()) for n in screen)
     assert lines <= 48
 
@@ -208,14 +208,15 @@ def test_auto_is_bf16_where_the_hardware_has_it(monkeypatch, cpu, kind, expected
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda n=name: cpu.get(n, False), raising=False)
     assert choose_precision("auto", kind) == expected
-    assert choose_precision("fp32", kind) == "fp32"
-    assert choose_precision("bf16", kind) == "bf16"
+    for precision in ("fp32", "fp16", "bf16"):
+        assert choose_precision(precision, kind) == precision
 
 
 @pytest.mark.parametrize(
-    "capability, expected", [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")]
+    "capability, expected",
+    [((6, 1), "fp32"), ((7, 0), "fp16"), ((7, 5), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")],
 )
-def test_a_t4_stays_in_fp32(monkeypatch, capability, expected):
+def test_a_card_uses_what_its_tensor_cores_multiply(monkeypatch, capability, expected):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     assert choose_precision("auto", "cuda") == expected
 
@@ -302,12 +303,12 @@ def test_d_is_asked_once_or_twice(layer, passes):
 
 
 def run_bf16(step, batches=None, **options):
-    return train(
-        step, points() if batches is None else batches, num_epochs=1, precision="bf16", **options
-    )
+    options = {"precision": "bf16"} | options
+    return train(step, points() if batches is None else batches, num_epochs=1, **options)
 
 
-def test_networks_compute_in_bf16_and_everything_else_in_float32():
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_networks_compute_in_half_precision_and_everything_else_in_float32(precision):
     seen = {}
 
     def d_loss(real, fake):
@@ -317,8 +318,8 @@ def test_networks_compute_in_bf16_and_everything_else_in_float32():
     step = make_step(small_D(), small_G(), (d_loss, generator_loss, torch.sigmoid))
     inside = []
     step.D[0].register_forward_hook(lambda m, i, o: inside.append(o.dtype))
-    run_bf16(step)
-    assert inside[-1] == torch.bfloat16
+    run_bf16(step, precision=precision)
+    assert inside[-1] == speed.HALVES[precision]
     assert seen["loss"] == (torch.float32, torch.float32, False)
     assert all(p.dtype == torch.float32 for p in step.D.parameters())
 

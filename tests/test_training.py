@@ -814,7 +814,7 @@ def test_a_step_may_update_g_seldom_and_score_more():
 class TwoAnswers(AdversarialStep):
     """D hands out its features besides its scores."""
 
-    def score_both(self, images, fakes):
+    def score_both(self, images, labels, fakes):
         return self.D(images)[0], self.D(fakes)[0]
 
     def update_g(self, images, labels, fakes):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..models import CLASSES, complete_latents, join_labels
-from .step import AdversarialStep, frozen
+from .step import AdversarialStep
 
 
 class ConditionalStep(AdversarialStep):
@@ -34,26 +34,8 @@ class ConditionalStep(AdversarialStep):
         fakes = self.G(self.draw_noise(len(images), labels))
         return self.update_d(images, labels, fakes) | self.update_g(images, labels, fakes)
 
-    def update_d(self, images: Tensor, labels: Tensor, fakes: Tensor) -> dict[str, Tensor]:
-        """Teach D to score real images with their labels "real", and fakes "fake"."""
-        real, fake = self.score(images, labels), self.score(fakes.detach(), labels)
-        loss = self.discriminator_loss(real, fake)
-        self.D_solver.zero_grad()
-        loss.backward()
-        self.D_solver.step()
-        d_real, d_fake = (self.as_probability(s.detach()).mean() for s in (real, fake))
-        return {"d_loss": loss.detach(), "d_real": d_real, "d_fake": d_fake}
-
-    def update_g(self, images: Tensor, labels: Tensor, fakes: Tensor) -> dict[str, Tensor]:
-        """Teach G to make fakes that D scores "real", as the digit that was asked for."""
-        with frozen(self.D, self.freeze):
-            loss = self.generator_loss(self.score(fakes, labels))
-        self.G_solver.zero_grad()
-        loss.backward()
-        self.G_solver.step()
-        return {"g_loss": loss.detach()}
-
     def score(self, images: Tensor, labels: Tensor) -> Tensor:
+        """D's scores of images, each as a picture of its label."""
         return self.D(self.augment(images, self.generator), labels)
 
     def draw_noise(self, count: int, labels: Tensor | None = None) -> Tensor:

@@ -25,7 +25,7 @@ LIBRARIES = ("builtins", "course_utils", "numpy", "torch", "torchvision")
 KNOWN = (  # what every step has; these are described one by one, or are no settings
     *("D", "G", "D_solver", "G_solver", "discriminator_loss", "generator_loss", "noise_size"),
     *("noise", "augment", "penalty", "as_probability", "fresh_fakes", "one_pass", "freeze"),
-    *("averaged", "generator"),
+    *("averaged", "scaling", "generator"),
 )
 
 

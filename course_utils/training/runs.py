@@ -24,6 +24,7 @@ from ..checkpoints import (
 from ..settings import get_random_state, get_runs_folder, set_random_state
 from .describe import MACHINE, compare_settings, hash_settings
 from .history import History
+from .scaling import LossScaling
 from .speed import match_layout
 from .step import AdversarialStep
 
@@ -175,6 +176,7 @@ def capture(step: AdversarialStep, loader: Any) -> dict[str, Any]:
         "D_solver": _solver_state(step.D_solver),
         "G_solver": _solver_state(step.G_solver),
         "averaged": None if step.averaged is None else step.averaged.state_dict(),
+        "scaling": None if step.scaling is None else step.scaling.state_dict(),
         "random": get_random_state(),
         "noise": step.generator.get_state(),
         "loader": loader.state_dict() if hasattr(loader, "state_dict") else None,
@@ -191,6 +193,9 @@ def restore(state: dict[str, Any], step: AdversarialStep, scheduled: bool) -> bo
         _restore_solver(
             getattr(step, name), state[name], (*MACHINE, "lr") if scheduled else MACHINE
         )
+    if state.get("scaling"):  # runs of before there was fp16 have no such entry
+        solvers = step.D_solver, step.G_solver
+        step.scaling = LossScaling(*solvers, step.device.type, state["scaling"])
     set_random_state(state["random"])
     if state["device"] != step.device.type:
         print(f"checkpoint: made on {state['device']}, so noise and order start anew here")

@@ -18,6 +18,7 @@ from ..layers import copy_network
 from ..settings import fork_random
 from ..validation import need_bool, need_choice, trusted
 from .graphs import Graphed, count_on_device
+from .scaling import LossScaling
 from .step import AdversarialStep
 
 T = TypeVar("T")
@@ -25,7 +26,8 @@ Advance = Callable[[Tensor, Tensor], dict[str, Tensor]]
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 DROPOUTS = (nn.modules.dropout._DropoutNd,)
 SHAPE_ONLY = ("View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "Select", "Clone", "Alias")
-PRECISIONS = ("auto", "bf16", "fp32")
+PRECISIONS = ("auto", "bf16", "fp16", "fp32")
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Switches:
     """What `train` may choose by itself: None means "choose", True and False decide.
 
     Args:
-        precision: "auto", "bf16" or "fp32".
+        precision: "auto", "bf16", "fp16" or "fp32". In fp16 losses are scaled (`scaling.py`),
+            which a step of your own takes part in where its updates end in `descend`.
         channels_last: pixels before channels in memory, for networks with convolutions.
         fused: one kernel for the whole update, for Adam and AdamW on a CPU or CUDA.
         graph: on CUDA, replay the step as one captured graph. It repeats what Python decided in
@@ -53,23 +56,27 @@ class Switches:
 
 
 def choose_precision(precision: str, device: torch.device | str) -> str:
-    """ "fp32" or "bf16": what "auto" means on `device`; the other two are taken as they are.
+    """What "auto" means on `device`: "bf16", "fp16" or "fp32"; these are taken as they are.
 
     bf16 where the hardware multiplies it natively (a CPU with avx512_bf16 or AMX, a GPU from
-    Ampere on); fp32 elsewhere, a T4 and Apple's GPU included.
+    Ampere on), fp16 on GPUs that have only that (a T4); fp32 elsewhere, Apple's GPU included.
     """
     if need_choice(precision, "precision", PRECISIONS) != "auto":
         return precision
     kind = torch.device(device).type
-    native = {"cpu": _cpu_has_bf16, "cuda": _cuda_has_bf16}.get(kind, lambda: False)
-    return "bf16" if native() else "fp32"
+    if kind == "cuda":
+        return _choose_for_card(torch.cuda.get_device_capability())
+    return "bf16" if kind == "cpu" and _cpu_has_bf16() else "fp32"
 
 
 def _choose_precision(step: AdversarialStep, switches: Switches) -> str:
     """The same for networks, which keep a precision of their own where that is not float32."""
     own = {p.dtype for network in (step.D, step.G) for p in network.parameters()}
     if own == {torch.float32}:
-        return choose_precision(switches.precision, step.device)
+        chosen = choose_precision(switches.precision, step.device)
+        if chosen == "fp16" and switches.precision == "auto" and step.has_own_updates:
+            return "fp32"  # nobody knows whether its losses are scaled
+        return chosen
     if switches.precision != "auto":
         raise ValueError(
             "precision: expected 'auto' for networks that are not float32, got "
@@ -92,8 +99,11 @@ def accelerated(
     """
     said = [_choose_precision(step, switches)]
     with ExitStack() as stack:
-        if said == ["bf16"]:
-            said += _use_bf16(step, images, stack)
+        if said[0] in HALVES:
+            said += _use_half(step, images, HALVES[said[0]], stack)
+        if said[0] == "fp16":
+            _use_scaling(step, stack)
+            said.append("scaled losses")
         layout = torch.preserve_format
         if images.ndim == 4 and _use_channels_last(step, images, switches.channels_last):
             said.append("channels_last")
@@ -126,7 +136,7 @@ def uses_graph(step: AdversarialStep, switches: Switches) -> bool:
     """
     if step.device.type != "cuda" or switches.graph is not None:
         return step.device.type == "cuda" and bool(switches.graph)
-    if step.overrides("__call__", "update_d", "update_g", "score_both", "draw_noise"):
+    if step.has_own_updates or step.overrides("__call__", "score_both", "score", "draw_noise"):
         return False
     return all("capturable" in group for group in step.param_groups)
 
@@ -144,14 +154,16 @@ def match_layout(solver: Optimizer) -> None:
                 state[name] = torch.empty_like(parameter).copy_(value)
 
 
-def _use_bf16(step: AdversarialStep, images: Tensor, stack: ExitStack) -> list[str]:
-    """Forward passes in bf16 where that is safe; losses and penalties never see it."""
+def _use_half(
+    step: AdversarialStep, images: Tensor, dtype: torch.dtype, stack: ExitStack
+) -> list[str]:
+    """Forward passes in bf16 or fp16 where that is safe; losses and penalties never see it."""
     networks = [step.G, step.D]
     said = []
     if _ends_in_functional_sigmoid(step.D, images):
         networks.remove(step.D)
         said.append("D in fp32 (it ends in a sigmoid)")
-    mixed = MixedPrecision(step.device.type)
+    mixed = MixedPrecision(step.device.type, dtype)
     stack.callback(mixed.leave)
     mixed.enter(*networks)
     if step.penalty is not None:
@@ -160,14 +172,22 @@ def _use_bf16(step: AdversarialStep, images: Tensor, stack: ExitStack) -> list[s
     return said
 
 
+def _use_scaling(step: AdversarialStep, stack: ExitStack) -> None:
+    """Let the step's updates go through scaled losses; the factors stay for a run that goes on."""
+    if step.scaling is None:
+        step.scaling = LossScaling(step.D_solver, step.G_solver, step.device.type)
+    step.descend = step.scaling.descend
+    stack.callback(delattr, step, "descend")
+
+
 class MixedPrecision:
-    """bf16 for the forward passes of some networks, by hooks; what comes out is float32.
+    """bf16 or fp16 for the forward passes of some networks, by hooks; float32 comes out.
 
     A sigmoid layer is computed in float32: in bf16, sigmoid(7) is exactly 1.
     """
 
-    def __init__(self, device_type: str) -> None:
-        self.device_type = device_type
+    def __init__(self, device_type: str, dtype: torch.dtype = torch.bfloat16) -> None:
+        self.device_type, self.dtype = device_type, dtype
         self.active = True
         self._own: set[int] = set()  # by identity: a copy made in a callback brings its hooks along
         self._open: list[torch.autocast] = []  # a stack: one network may call another
@@ -205,7 +225,7 @@ class MixedPrecision:
 
     def _before(self, network: nn.Module, inputs: tuple) -> None:
         active = self.active and id(network) in self._own
-        context = torch.autocast(self.device_type, torch.bfloat16, enabled=active)
+        context = torch.autocast(self.device_type, self.dtype, enabled=active)
         context.__enter__()
         self._open.append(context)
 
@@ -332,6 +352,8 @@ def _cpu_has_bf16() -> bool:
     return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
-def _cuda_has_bf16() -> bool:
+def _choose_for_card(capability: tuple[int, int]) -> str:
     # not is_bf16_supported: that counts emulation
-    return torch.cuda.get_device_capability() >= (8, 0)
+    if capability >= (8, 0):
+        return "bf16"
+    return "fp16" if capability >= (7, 0) else "fp32"  # tensor cores came with Volta

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,9 @@ from ..validation import (
     need_module,
     trusted,
 )
+
+if TYPE_CHECKING:
+    from .scaling import LossScaling
 
 Penalty = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
@@ -48,8 +51,9 @@ class AdversarialStep:
             same mathematics only where no layer of D looks at the batch, as batch norm does.
         freeze: D collects no gradients while G trains; they would be thrown away.
 
-    Subclass it for labels or other games: `update_d` and `update_g` are the whole mathematics.
-    What a step returns are scalars by name; names that `History` has no list for go to `extra`.
+    Subclass it for labels or other games: `update_d` and `update_g` are the whole mathematics;
+    let them end in `descend`, where fp16 scales the loss. What a step returns are scalars by
+    name; names that `History` has no list for go to `extra`.
     `classes` is how many labels G can be told, one-hot behind the noise (`ConditionalStep`).
     """
 
@@ -87,6 +91,7 @@ class AdversarialStep:
         self.one_pass = one_pass if one_pass is None else need_bool(one_pass, "one_pass")
         self.freeze = need_bool(freeze, "freeze")
         self.averaged: nn.Module | None = None  # `train(ema=...)` puts the averaged G here
+        self.scaling: LossScaling | None = None  # where `train` computes in fp16
         self.seed_noise()
 
     def __call__(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -100,32 +105,38 @@ class AdversarialStep:
     def update_d(self, images: Tensor, labels: Tensor, fakes: Tensor) -> dict[str, Tensor]:
         """Teach D to score real images "real" and fakes "fake"."""
         fakes = fakes.detach()  # D's lesson must not reach back into G
-        real, fake = self.score_both(images, fakes)
+        real, fake = self.score_both(images, labels, fakes)
         loss = self.discriminator_loss(real, fake)
         if self.penalty is not None:
             loss = loss + self.penalty(self.D, images, fakes)
-        self.D_solver.zero_grad()
-        loss.backward()
-        self.D_solver.step()
+        self.descend(self.D_solver, loss)
         d_real, d_fake = (self.as_probability(s.detach()).mean() for s in (real, fake))
         return {"d_loss": loss.detach(), "d_real": d_real, "d_fake": d_fake}
 
     def update_g(self, images: Tensor, labels: Tensor, fakes: Tensor) -> dict[str, Tensor]:
         """Teach G to make fakes that D scores "real"; D only judges, and is not changed."""
         with frozen(self.D, self.freeze):
-            loss = self.generator_loss(self.D(self.augment(fakes, self.generator)))
-        self.G_solver.zero_grad()
-        loss.backward()
-        self.G_solver.step()
+            loss = self.generator_loss(self.score(fakes, labels))
+        self.descend(self.G_solver, loss)
         return {"g_loss": loss.detach()}
 
-    def score_both(self, images: Tensor, fakes: Tensor) -> tuple[Tensor, Tensor]:
+    def descend(self, solver: Optimizer, loss: Tensor) -> None:
+        """One update of a solver's network down the gradient of `loss`."""
+        solver.zero_grad()
+        loss.backward()
+        solver.step()
+
+    def score_both(self, images: Tensor, labels: Tensor, fakes: Tensor) -> tuple[Tensor, Tensor]:
         """D's scores of real images and of fakes, in one pass where that is the same."""
-        images, fakes = (self.augment(batch, self.generator) for batch in (images, fakes))
         if self.one_pass and images.shape == fakes.shape:
-            real, fake = self.D(torch.cat([images, fakes])).split(len(images))
+            both = [self.augment(batch, self.generator) for batch in (images, fakes)]
+            real, fake = self.D(torch.cat(both)).split(len(images))
             return real, fake
-        return self.D(images), self.D(fakes)
+        return self.score(images, labels), self.score(fakes, labels)
+
+    def score(self, images: Tensor, labels: Tensor) -> Tensor:
+        """D's scores of images, after the augmentation; this game asks for no labels."""
+        return self.D(self.augment(images, self.generator))
 
     def draw_noise(self, count: int) -> Tensor:
         """Latent vectors `(count, noise_size)` on G's device."""
@@ -157,6 +168,11 @@ class AdversarialStep:
     def param_groups(self) -> list[dict[str, Any]]:
         """Those of both solvers, D's first."""
         return self.D_solver.param_groups + self.G_solver.param_groups
+
+    @property
+    def has_own_updates(self) -> bool:
+        """Whether a subclass updates a network in its own way."""
+        return self.overrides("update_d", "update_g", "descend")
 
     def overrides(self, *names: str) -> bool:
         """Whether a subclass has put something of its own in the place of one of these methods."""
