@@ -31,7 +31,7 @@ from .models import (
     build_few_digits_classifier,
     join_labels,
 )
-from .settings import describe_machine, fork_random, set_seed
+from .settings import describe_machine, fork_random, get_device, set_seed
 from .training import ConditionalStep, Stopped, stoppable, train
 from .training.interrupt import INTERRUPTED
 from .validation import need_choice, need_count
@@ -89,7 +89,8 @@ def train_generator(few: Few, seed: int, steps: int = GAN_STEPS) -> nn.Module:
     The stop button raises `Stopped`: numbers of a training that was cut short say nothing.
     """
     set_seed(seed)
-    D, G = ProjectionDiscriminator(), build_conditional_generator(NOISE)
+    device = get_device()
+    D, G = ProjectionDiscriminator().to(device), build_conditional_generator(NOISE).to(device)
     step = ConditionalStep(
         D, G, get_optimizer(D), get_optimizer(G), discriminator_loss, generator_loss,
         noise_size=NOISE, noise="normal",
@@ -117,7 +118,8 @@ def draw_labelled(G: nn.Module, count: int, seed: int) -> Few:
     noise = torch.randn(count, NOISE, generator=source)
     labels = torch.arange(count) % CLASSES
     latents = join_labels(noise, labels)
-    return Few(torch.cat([G(part) for part in latents.split(500)]), labels)
+    home = next(G.parameters()).device
+    return Few(torch.cat([G(part.to(home)).cpu() for part in latents.split(500)]), labels)
 
 
 def train_classifier(
@@ -136,7 +138,8 @@ def train_classifier(
     if not sources:
         raise ValueError("real, samples: expected one of them at least, got none")
     set_seed(seed)
-    network = build_few_digits_classifier()
+    device = get_device()
+    network = build_few_digits_classifier().to(device)
     solver = torch.optim.Adam(network.parameters(), lr=1e-3)
     drawn = torch.Generator().manual_seed(seed)
     rounds = stoppable(range(steps))
@@ -149,7 +152,7 @@ def train_classifier(
         if augment is not None:
             images = augment(images, drawn)
         solver.zero_grad()
-        F.cross_entropy(network(images), labels).backward()
+        F.cross_entropy(network(images.to(device)), labels.to(device)).backward()
         solver.step()
     if rounds.stopped:
         raise Stopped(CUT_SHORT)
@@ -159,8 +162,8 @@ def train_classifier(
 @torch.no_grad()
 def count_right(network: nn.Module, test_set: ImageSet) -> float:
     """The share of the test digits that the classifier reads rightly."""
-    right = 0
-    for images, labels in BatchLoader(test_set, 500, torch.device("cpu"), shuffle=False):
+    right, home = 0, next(network.parameters()).device
+    for images, labels in BatchLoader(test_set, 500, home, shuffle=False):
         right += int((network(images).argmax(dim=1) == labels).sum())
     return right / len(test_set)
 

@@ -200,7 +200,8 @@ class MyStep(ConditionalStep):
 
 # %%
 train_set = cu.load_mnist("train", limit=by_profile(short=2000, cpu=None, gpu=None))
-D, own = ProjectionDiscriminator(), build_conditional_generator(64)
+device = cu.get_device()
+D, own = ProjectionDiscriminator().to(device), build_conditional_generator(64).to(device)
 step = MyStep(
     D,
     own,
@@ -211,7 +212,7 @@ step = MyStep(
     noise_size=64,
     noise="normal",
 )
-loader = cu.BatchLoader(train_set, 64, "cpu", drop_last=True)
+loader = cu.BatchLoader(train_set, 64, device, drop_last=True)
 
 # %% [markdown]
 # **What to expect:** about a minute on two cores for one epoch of MNIST. The losses are as restless as ever. Of the samples each column is
@@ -221,7 +222,7 @@ loader = cu.BatchLoader(train_set, 64, "cpu", drop_last=True)
 history = train(
     step, loader, num_epochs=1, show_every=by_profile(short=10, cpu=300, gpu=300), ema=0.99
 )
-own = history.averaged.eval()
+own = history.averaged.cpu().eval()
 noise, labels = every_digit(torch.randn(4, 64))
 show_images(
     draw(own, noise, labels),

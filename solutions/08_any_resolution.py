@@ -166,7 +166,8 @@ for side in (28, 112, 448, 1024):
 
 # %% tags=["figure:own"]
 train_set = cu.load_mnist("train", limit=by_profile(short=1000, cpu=None, gpu=None))
-D = build_strided_discriminator()
+device = cu.get_device()
+D, G = build_strided_discriminator().to(device), G.to(device)
 step = cu.AdversarialStep(
     D,
     G,
@@ -179,7 +180,7 @@ step = cu.AdversarialStep(
 )
 history = cu.train(
     step,
-    cu.BatchLoader(train_set, 64, cu.get_device(), drop_last=True),
+    cu.BatchLoader(train_set, 64, device, drop_last=True),
     num_epochs=by_profile(short=1, cpu=2, gpu=12),
     show_every=by_profile(short=15, cpu=400, gpu=400),
     ema=0.99,

@@ -437,6 +437,16 @@ def test_missing_and_orphaned_notebooks_are_noticed(finished):
         ),
         ("import os\n", "import os\nprint(*[1], 2)\n", r":12 \(cell 2\): plain"),
         (
+            "import os\n",
+            "import os\nD = os.D\nG = os.G.to(1)\nstep = os.MyStep(D, G)\n",
+            r":14 \(cell 2\): `D` is trained",
+        ),
+        (
+            "import os\n",
+            "import os\nD, G = os.D.to(1), os.G.to(1)\nos.run_a_gan(D, F)\n",
+            r":13 \(cell 2\): `F` is trained",
+        ),
+        (
             "You will double numbers",
             "It is not measured yet",
             "01_tiny.ipynb: it says 'not measured",

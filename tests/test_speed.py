@@ -24,7 +24,15 @@ from course_utils.losses import (
     probability_generator_loss,
 )
 from course_utils.settings import fork_random
-from course_utils.training import AdversarialStep, Switches, choose_precision, graphs, speed, train
+from course_utils.training import (
+    AdversarialStep,
+    Switches,
+    choose_precision,
+    graphs,
+    loop,
+    speed,
+    train,
+)
 from course_utils.training.speed import accelerated, looks_at_batch, match_layout
 
 LOGITS = (discriminator_loss, generator_loss, torch.sigmoid)
@@ -181,6 +189,14 @@ def test_one_line_says_what_was_chosen(capsys):
     )
     line = choices_said(capsys, step, make_batches(1, shape=(3, 32, 32)), precision="bf16")
     assert "bf16" in line and "D sees real and fake apart" in line
+
+
+def test_networks_that_were_left_on_the_cpu_are_named(monkeypatch, capsys):
+    step = make_step(models.build_dc_classifier(), models.build_dc_generator(NOISE))
+    for device, said in (("cpu", False), ("cuda", True)):
+        monkeypatch.setattr(loop, "get_device", lambda device=device: torch.device(device))
+        train(step, make_batches(1), num_epochs=1, precision="fp32")
+        assert ("a faster device is here, cuda: D.to(cu" in capsys.readouterr().out) == said
 
 
 def test_each_choice_can_be_switched_off(capsys):
@@ -575,9 +591,21 @@ def stand_in(monkeypatch):
     class Stream:
         def wait_stream(self, other): ...
 
+    class Randomness:
+        """Stuck after a capture that failed, until another state takes its place."""
+
+        stuck = False
+
+        def clone_state(self):
+            return "free"
+
+        def graphsafe_set_state(self, state):
+            self.stuck = state != "free"
+
     @contextmanager
     def capture(graph, stream, capture_error_mode):
         if stand_in.error:
+            torch.cuda.default_generators[0].stuck = True
             raise stand_in.error
         yield
 
@@ -589,8 +617,8 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
-    monkeypatch.setattr(torch.cuda, "get_rng_state", torch.get_rng_state)
-    monkeypatch.setattr(torch.cuda, "set_rng_state", torch.set_rng_state)
+    monkeypatch.setattr(torch.cuda, "default_generators", (Randomness(),))
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", StandInGraph)
     monkeypatch.setattr(torch.cuda, "graph", capture)
     return stand_in
@@ -623,7 +651,7 @@ def test_where_capturing_fails_training_goes_on(stand_in, capsys):
     graphed = graphs.Graphed(lambda images, labels: seen.append(len(seen)) or {}, small_step())
     for _ in range(6):
         graphed(torch.zeros(2, 2), torch.zeros(2))
-    assert seen == [0, 1, 2, 3, 4, 5]
+    assert seen == [0, 1, 2, 3, 4, 5] and not torch.cuda.default_generators[0].stuck
     said = capsys.readouterr().out
     assert said.count("no CUDA graph") == 1 and "stream is capturing" in said and "more" not in said
 

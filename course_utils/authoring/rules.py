@@ -60,6 +60,7 @@ def check_lessons(
             problems += _check_sizes(lesson, cells)
             problems += _check_imports(cells)
             problems += _check_calls(cells)
+            problems += _check_devices(cells)
             problems += compare_answers(lesson, cells, references)
         except LessonError as error:
             problems.append(str(error))
@@ -177,6 +178,26 @@ def _check_calls(cells: list[Cell]) -> Iterator[str]:
             for part in given:
                 if isinstance(part, ast.Starred) and isinstance(part.value, ast.Tuple | ast.List):
                     yield f"{cell.where(part.lineno - 1)}: plain arguments, in place of *( )"
+
+
+def _check_devices(cells: list[Cell]) -> Iterator[str]:
+    """Networks that are trained are moved first, or a GPU stands idle all through the lesson."""
+    moved: set[str] = set()
+    for cell in cells:
+        for node in ast.walk(cell.tree):
+            if isinstance(node, ast.Assign) and ".to(" in ast.unparse(node.value):
+                for target in node.targets:
+                    moved |= {part.id for part in ast.walk(target) if isinstance(part, ast.Name)}
+        for node in ast.walk(cell.tree):
+            if not isinstance(node, ast.Call) or len(node.args) < 2:
+                continue
+            called = ast.unparse(node.func).split(".")[-1]
+            if called.endswith("Step") or called == "run_a_gan":
+                names = [part.id for part in node.args[:2] if isinstance(part, ast.Name)]
+                left = [name for name in names if name not in moved]
+                if left and len(names) == 2:  # not a pair behind a star
+                    where = cell.where(node.lineno - 1)
+                    yield f"{where}: `{left[0]}` is trained where it was made: .to(device)"
 
 
 def _find_orphans(lessons: list[Lesson]) -> Iterator[str]:

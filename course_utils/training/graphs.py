@@ -72,7 +72,9 @@ class Graphed:
         for solver in (self._step.D_solver, self._step.G_solver):
             solver.zero_grad(set_to_none=True)  # gradients must be born inside the graph
         graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
-        noise, state = self._step.generator.get_state(), torch.cuda.get_rng_state()
+        noise = self._step.generator.get_state()
+        randomness = torch.cuda.default_generators[torch.cuda.current_device()]
+        spare = randomness.clone_state()
         try:
             graph.register_generator_state(self._step.generator)
             # thread_local: what a loader's thread does meanwhile is none of the graph's business
@@ -84,7 +86,7 @@ class Graphed:
             torch.cuda.set_stream(here)  # some versions of torch leave theirs in place
             self._step.generator = torch.Generator(self._step.device)  # the old one may be stuck
             self._step.generator.set_state(noise)
-            torch.cuda.set_rng_state(state)
+            randomness.graphsafe_set_state(spare)  # its own state still waits for the capture
             reason = str(error).partition("\n")[0]
             print(f"no CUDA graph for this step, so it runs as it is: {reason}")
         else:

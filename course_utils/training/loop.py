@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..checkpoints import NotFinite, list_checkpoints
-from ..settings import fork_random, set_seed
+from ..settings import fork_random, get_device, set_seed
 from ..validation import need_bool, need_choice, need_count, need_function, need_number
 from .averaging import Average
 from .describe import describe_settings
@@ -213,6 +213,11 @@ class _Session:
         update_average = self.average.update if self.average else _nothing
         with accelerated(self.step, first[0], choices, update_average) as (advance, chosen):
             print(f"{self.total - self.done} steps on {self.step.device.type}: {chosen}")
+            faster = get_device().type
+            if faster != self.step.device.type == "cpu":
+                print(
+                    f"a faster device is here, {faster}: D.to(cu.get_device()) and G.to(...) use it"
+                )
             left = chain([first], batches)
             try:
                 # the bar comes first, so that it stands above what callbacks show
