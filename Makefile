@@ -9,7 +9,7 @@ GET_CHROMIUM := apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium
 LIKE_COLAB := $(wildcard $(patsubst %,tests/test_%.py,animation dashboard explorer share))
 
-.PHONY: help run test test-slow test-colab lab bench lint lessons check outputs mutants classifiers verdicts results
+.PHONY: help run test test-slow test-colab lab bench gpu-day lint lessons check outputs mutants classifiers verdicts results
 help:
 	@echo "make run        lesson 1 from start to end: digits in runs/lesson01/"
 	@echo "make test       unit tests, and every notebook in the short profile"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-colab widgets and lessons with the versions that Colab holds"
 	@echo "make lab        JupyterLab in notebooks/"
 	@echo "make bench      how fast this machine trains, in runs/bench/"
+	@echo "make gpu-day    for authors: all that needs a GPU, in fifteen minutes"
 	@echo "for authors:    make lessons | check | outputs | lint | results"
 	@echo "                make classifiers | verdicts | mutants"
 
@@ -40,6 +41,10 @@ lab: $(READY)
 bench: $(READY)
 	$(PY) -m course_utils bench
 
+# Goes on where it stopped. `python -m course_utils gpu-day --fill` writes the tables.
+gpu-day: $(READY)
+	$(PY) -m course_utils gpu-day
+
 lint: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -52,9 +57,10 @@ lessons: $(READY)
 check: $(READY)
 	$(PY) -m course_utils lessons check
 
-# Executes the solved editions: outputs, figures, measured minutes.
+# Executes the solved editions: outputs, figures, measured minutes, also in the README.
 outputs: $(READY)
 	$(PY) -m course_utils lessons outputs
+	$(PY) -m course_utils gpu-day --fill
 
 # Thousands of wrong answers made from each exercise's own: which does its check call right?
 mutants: $(READY)

@@ -1,6 +1,6 @@
 """The command line: `python -m course_utils COMMAND`.
 
-Commands: doctor, run, train, bench, lessons, classifiers, verdicts, results, extra-data.
+Commands: doctor, run, train, bench, lessons, classifiers, verdicts, results, extra-data, gpu-day.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from .settings import PROFILES
 
+WORK = ("train", "bench", "classifiers", "verdicts", "results", "extra-data", "gpu-day")
 INTERRUPTED = 130  # the exit code of a command that Ctrl-C has ended
 
 
@@ -21,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from . import doctor
 
         return 0 if doctor.examine() else 1
-    if options.command in ("train", "bench", "classifiers", "verdicts", "results", "extra-data"):
+    if options.command in WORK:
         try:
             return _work(options)
         except ValueError as problem:
@@ -63,6 +65,8 @@ def _work(options: argparse.Namespace) -> int:
 
         seeds = extra_data.SEEDS if options.seeds is None else options.seeds
         extra_data.measure_extra_data(seeds=range(seeds))
+    elif options.command == "gpu-day":
+        return _run_gpu_day(options)
     elif options.command == "results":
         from . import results
 
@@ -87,6 +91,19 @@ def _train(options: argparse.Namespace) -> int:
         fresh=options.fresh,
     )
     return {"": 0, "interrupted": INTERRUPTED}.get(history.stopped, 1)
+
+
+def _run_gpu_day(options: argparse.Namespace) -> int:
+    from . import gpu_day
+
+    if options.fill:
+        gpu_day.fill_tables()
+        return 0
+    if options.task:
+        gpu_day.measure_task(options.task, Path(options.into), options.toy)
+        return 0
+    whole = gpu_day.run_day(options.names, minutes=options.minutes, toy=options.toy)
+    return 0 if whole else 1
 
 
 def _report(problems: Sequence[str]) -> int:
@@ -144,6 +161,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "extra-data", help="for authors: what samples add to few digits; docs/extra_data.md"
     )
     extra.add_argument("--seeds", type=int, help="from how many seeds")
+    day = commands.add_parser(
+        "gpu-day", help="for authors: all that needs a GPU, in minutes; goes on where it stopped"
+    )
+    day.add_argument("names", nargs="*", metavar="NAME", help="bench, lessons/02, ...; or all")
+    day.add_argument("--minutes", type=float, default=14, help="after so many it ends")
+    day.add_argument("--toy", action="store_true", help="one small task a part, without a GPU")
+    day.add_argument("--fill", action="store_true", help="only write the tables that follow")
+    day.add_argument("--task", help=argparse.SUPPRESS)  # one task in a process of its own
+    day.add_argument("--into", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 

@@ -134,7 +134,7 @@ def run_bench(
     chosen = _need_pairs(pairs)
     machine = f"{name_processor()}; {describe_machine()}"
     print(machine)
-    rows = [row for pair in chosen for row in _measure_pair(pair, rounds, seconds)]
+    rows = [row for pair in chosen for row in measure_pair(pair, rounds, seconds)]
     print(format_table(rows))
     shares = {pair.title: measure_dashboard(pair, 20 * seconds) for pair in chosen}
     for title, share in shares.items():
@@ -441,7 +441,7 @@ def _work_at_row(pipe: Any, pair: Pair, way: str, root: Path) -> None:
 # --- taking turns -------------------------------------------------------------------------------
 
 
-def _measure_pair(pair: Pair, rounds: int, seconds: float) -> list[dict[str, Any]]:
+def measure_pair(pair: Pair, rounds: int, seconds: float) -> list[dict[str, Any]]:
     """The rows of one pair."""
     data = pair.load()  # also fetches it, once, before four workers want it
     print(f"{pair.title}: {rounds} rounds ...", flush=True)

@@ -179,6 +179,12 @@ def expected_cost(lesson: str, profile: str) -> str:
     if cost is None:
         return ""
     return (
-        f"{cost['minutes']:.1f} minutes and {cost['memory_gb']:.1f} GB of memory "
+        f"{cost['minutes']:.1f} minutes and {describe_memory(cost)} of memory "
         f"when measured on {cost['machine']}"
     )
+
+
+def describe_memory(cost: dict[str, Any]) -> str:
+    """The memory that a lesson took: the process's, and the card's where there was one."""
+    own = f"{cost['memory_gb']:.1f} GB"
+    return f"{own}, {cost['gpu_memory_gb']:.1f} GB on the GPU" if "gpu_memory_gb" in cost else own

@@ -22,7 +22,7 @@ FLOORS = {
     ),
     5: (
         *("__main__", "authoring", "bench", "classifiers"),
-        *("doctor", "extra_data", "results", "verdicts"),
+        *("doctor", "extra_data", "gpu_day", "results", "verdicts"),
     ),
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
@@ -35,10 +35,14 @@ NEIGHBOURS = {
     ("__main__", "classifiers"),
     ("__main__", "doctor"),
     ("__main__", "extra_data"),
+    ("__main__", "gpu_day"),
     ("__main__", "results"),
     ("__main__", "verdicts"),
     ("coordinates", "models"),
     ("diagnosis", "training"),
+    ("gpu_day", "authoring"),
+    ("gpu_day", "bench"),
+    ("gpu_day", "results"),
     ("large_print", "pretrained"),
     ("models", "layers"),
     ("models", "summary"),

@@ -7,7 +7,7 @@ requirements-test.txt.
 
 from .editions import build_lessons, make_edition, to_bytes
 from .rules import check_lessons
-from .running import execute_lesson, execute_lessons, run_lesson
+from .running import execute_lesson, execute_lessons, measure_lesson, run_lesson
 from .sources import Lesson, LessonError, find_lessons, find_root, read_cells
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "find_lessons",
     "find_root",
     "make_edition",
+    "measure_lesson",
     "read_cells",
     "run_lesson",
     "to_bytes",

@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ..checkpoints import write_atomically
-from ..settings import MEASURED, PROFILES
+from ..settings import MEASURED, PROFILES, describe_memory
 from .opening import badge_cell, read_address, setup_cell, strict_cell, unsaved_runs_cell
 from .sources import Cell, Lesson, LessonError, find_lessons, read_cells
 
@@ -150,7 +150,7 @@ def _measured_table(lesson: Lesson) -> str:
     rows = []
     for profile in (profile for profile in PROFILES if profile in costs):
         cost = costs[profile]
-        taken = f"{cost['minutes']:.1f} | {cost['memory_gb']:.1f} GB | {cost['machine']}"
+        taken = f"{cost['minutes']:.1f} | {describe_memory(cost)} | {cost['machine']}"
         rows.append(f"| `{profile}` | {taken} |")
     head = ["| profile | minutes | memory | machine |", "| --- | --- | --- | --- |"]
     return "\n".join([*head, *rows]) if rows else ""

@@ -51,6 +51,8 @@ _COMPARED = "nbval-check-output"
 _QUIET = ["--log-level=ERROR"]  # some versions remark on their sockets at every start
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _NAMELESS = "No description has been provided for this image"  # nbconvert's words
+_GPU_MEMORY = """import torch
+of_the_gpu = torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0"""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -94,6 +96,21 @@ def execute_lesson(
     print(f"{lesson.name}: {cost['minutes']} minutes, {cost['memory_gb']} GB ({profile})")
     build_lessons(lesson.root, (lesson.number,))
     return cost
+
+
+def measure_lesson(
+    number: str, profile: str, root: Path | str | None = None, timeout: int = CELL_TIMEOUT
+) -> dict[str, Any]:
+    """What a lesson's solved edition costs; its outputs are thrown away, nothing is written.
+
+    Raises:
+        LessonError: there is no such lesson, or a cell failed.
+    """
+    need_choice(profile, "profile", PROFILES)
+    (lesson,) = find_lessons(root, (number,))
+    notebook = make_edition(lesson, "solved", outputs=False, pictures=False)
+    with tempfile.TemporaryDirectory() as folder:
+        return _run_cells(lesson, notebook, profile, str(Path(folder).resolve()), timeout)
 
 
 def run_lesson(
@@ -171,7 +188,7 @@ def _run_cells(
         minutes = (time.perf_counter() - begin) / 60
         memory = _measure_memory(client, notebook)
     machine = f"{describe_machine()}; {name_processor()}, {os.cpu_count()} cores"
-    return {"minutes": round(minutes, 2), "memory_gb": round(memory, 2), "machine": machine}
+    return {"minutes": round(minutes, 2), **memory, "machine": machine}
 
 
 def _execute_all(lesson: Lesson, client: NotebookClient, notebook: NotebookNode) -> None:
@@ -185,12 +202,14 @@ def _execute_all(lesson: Lesson, client: NotebookClient, notebook: NotebookNode)
             raise LessonError(f"{lesson.name}: cell {cell.id} failed\n{trace}") from None
 
 
-def _measure_memory(client: NotebookClient, notebook: NotebookNode) -> float:
+def _measure_memory(client: NotebookClient, notebook: NotebookNode) -> dict[str, float]:
     """Ask the kernel itself, through a cell that is gone again before anything is saved."""
-    notebook.cells.append(new_code_cell(f"{inspect.getsource(peak_memory)}\nprint(peak_memory())"))
+    question = f"{inspect.getsource(peak_memory)}\n{_GPU_MEMORY}\nprint(peak_memory(), of_the_gpu)"
+    notebook.cells.append(new_code_cell(question))
     try:
         answer = client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
-        return float(answer.outputs[0].text)
+        own, of_the_gpu = (round(float(text), 2) for text in answer.outputs[0].text.split())
+        return {"memory_gb": own} | ({"gpu_memory_gb": of_the_gpu} if of_the_gpu else {})
     finally:
         notebook.cells.pop()
 

@@ -33,7 +33,7 @@ from ..settings import (
     name_processor,
     peak_device_memory,
 )
-from ..training import History, Progress, choose_precision
+from ..training import AdversarialStep, History, Progress, choose_precision
 from ..training.describe import describe, print_layers
 from ..validation import need_choice, need_count
 from .ingredients import BUDGET, VARIANTS, find_recipe, list_names
@@ -147,7 +147,7 @@ def measure_run(folder: Path, name: str, seed: int, kind: str, profile: str, roo
     if kind == "compared":
         numbers = "fp32" if numbers == "bf16" else "bf16"
         whole, epochs = epochs, min(epochs, count_compared(name))
-        recipe = _cut_off(recipe, epochs / whole)
+        recipe = cut_off(recipe, epochs / whole)
     elif kind == "ingredient":
         epochs = min(epochs, BUDGET)
     print(f"{name}, seed {seed}, {numbers}, {epochs} epochs", flush=True)
@@ -172,7 +172,7 @@ def measure_run(folder: Path, name: str, seed: int, kind: str, profile: str, roo
     write_atomically(folder / "result.json", json.dumps(row).encode())
 
 
-def _cut_off(recipe: Recipe, part: float) -> Recipe:
+def cut_off(recipe: Recipe, part: float) -> Recipe:
     """The recipe for the first `part` of its training: learning rates are as in the whole."""
     whole = recipe.schedule
     if whole is None:
@@ -204,16 +204,20 @@ class NoteDistance:
         history = progress.history
         began = time.perf_counter()
         spent = max((v for v in history.extra.get("judging", ()) if v == v), default=0.0)
-        samples = draw_samples(progress.game, ON_CURVE).to(progress.game.device)
-        try:
-            reference = self.recipe.find_reference(samples)
-            distance = float(frechet_classifier_distance(samples, reference, floor=False))
-        except ValueError:  # a G that has broken down may leave the range of images
-            distance = math.nan
         history.note("at_step", progress.step)
-        history.note("distance", distance)
+        history.note("distance", measure_distance(self.recipe, progress.game, ON_CURVE))
         history.note("training", history.seconds - spent)
         history.note("judging", spent + time.perf_counter() - began)
+
+
+def measure_distance(recipe: Recipe, step: AdversarialStep, count: int) -> float:
+    """The distance of `count` samples; NaN for a G that has broken down and left images' range."""
+    samples = draw_samples(step, count).to(step.device)
+    try:
+        reference = recipe.find_reference(samples)
+        return float(frechet_classifier_distance(samples, reference, floor=False))
+    except ValueError:
+        return math.nan
 
 
 def describe_run(history: History) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import median
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,8 +14,9 @@ from ..checkpoints import write_atomically
 from ..plots import render
 from ..recipes import RECIPES
 from ..settings import PROFILES
+from .day import MINUTES, NUMBERS, Day, describe_minutes, describe_numbers, place
 from .ingredients import BASE, BUDGET, describe_ingredients
-from .store import ON_CURVE, ROOT, SEEDS, STORE, Row, load_results
+from .store import DAY, ON_CURVE, ROOT, STORE, Row, load_day, load_results
 
 BASELINE, BASELINE_EPOCHS = "mlp_sigmoid", 5  # what the others on MNIST are compared with
 CIFAR10_PAIR = "cifar10_dcgan", "cifar10_better"  # compared at equal minutes
@@ -33,7 +34,7 @@ def write_results(root: Path = ROOT) -> None:
         chosen = choose_rows(rows, profile, data)
         if _has_recipes(chosen):
             write_atomically(docs / "figures" / name_figure(profile, data), draw_curves(chosen))
-    write_atomically(docs / "results.md", describe_results(rows).encode())
+    write_atomically(docs / "results.md", describe_results(rows, load_day(root / DAY)).encode())
     readme = root / "README.md"
     if readme.is_file():
         write_atomically(readme, replace_table(readme.read_text(encoding="utf-8"), rows).encode())
@@ -65,8 +66,8 @@ def describe_recipes(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def describe_results(rows: Sequence[Row]) -> str:
-    """docs/results.md."""
+def describe_results(rows: Sequence[Row], day: Day | None = None) -> str:
+    """docs/results.md, from the stored runs and what a GPU day found."""
     parts = [_OPENING]
     for profile, data in find_chapters(rows):
         chosen = choose_rows(rows, profile, data)
@@ -85,6 +86,13 @@ def describe_results(rows: Sequence[Row]) -> str:
         effects = describe_ingredients(chosen)
         if effects:
             parts += ["### One ingredient at a time", _INGREDIENTS, effects]
+    tables = {
+        "At equal minutes, alone": (MINUTES, describe_minutes(day or {})),
+        "fp16 against float32": (NUMBERS, describe_numbers(day or {})),
+    }
+    for title, (words, table) in tables.items():
+        if table:
+            parts += [f"## {title}", words, table]
     parts += ["## Samples", "From seed 0, the first 64 of the noise that the numbers come from."]
     for name in RECIPES:
         if _main(rows, name):
@@ -272,16 +280,6 @@ def compare_precisions(rows: Sequence[Row], name: str) -> tuple[int, dict[str, l
     for row in both:
         found[row["numbers"]] += [d for _, s, d in row["curve"] if s == step]
     return (step, found) if all(found.values()) else None
-
-
-def place(fp32: Sequence[float], bf16: Sequence[float]) -> str:
-    """Where the middle of bfloat16's distances lies: "inside" float32's spread, or beside it."""
-    if len(fp32) < SEEDS:
-        return "open: too few seeds"
-    offset = median(bf16) - fmean(fp32)
-    if abs(offset) <= 2 * stdev(fp32):
-        return "inside"
-    return "above it" if offset > 0 else "below it"
 
 
 def draw_curves(rows: Sequence[Row]) -> bytes:

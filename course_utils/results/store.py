@@ -14,8 +14,11 @@ from .ingredients import VARIANTS
 
 ROOT = Path(__file__).parents[2]  # the course's folder
 STORE = Path("course_utils", "results.json")  # in it
+DAY = Path("course_utils", "gpu_day", "day.json")  # what a GPU day found
 SEEDS = 3  # from how many each recipe is trained; fewer are too few to compare
 ON_CURVE = 5_000  # samples behind each point of a curve
+
+_OF_A_TASK = {"found", "seconds", "beside", "toy", "machine"}
 
 Row = dict[str, Any]
 
@@ -39,6 +42,24 @@ def load_results(path: Path = ROOT / STORE) -> list[Row]:
         return sorted(rows, key=order_of)
     except (KeyError, TypeError, ValueError) as problem:
         raise ValueError(f"{path.name}: expected a list of runs, got a damaged file") from problem
+
+
+def load_day(path: Path = ROOT / DAY) -> dict[str, Row]:
+    """What was found on a GPU day, by part/task: `found`, `seconds`, `beside`, `toy`, `machine`.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        day = json.loads(path.read_text(encoding="utf-8"))
+        if all(run.keys() >= _OF_A_TASK for run in day.values()):
+            return day
+        problem = None
+    except (AttributeError, ValueError) as error:
+        problem = error
+    raise ValueError(f"{path.name}: expected what a GPU day found, got a damaged file") from problem
 
 
 def order_of(row: Row) -> tuple:
