@@ -422,6 +422,18 @@ RIGHT: dict[str, list[str]] = {
 NO_HEAD = "is the return there?"
 PAIR = "separated by a comma"
 
+
+def _disturb(network: str) -> list[tuple[str, str]]:
+    """Right networks that change more than themselves while they are made, or their own type."""
+    last = "nn.Tanh())" if "nn.Tanh())" in network else "nn.Sigmoid())"
+    made = "super().__init__()"
+    return [
+        ("no .double()", swap(network, (last, f"{last}.double()"))),
+        ("chooses the seed", swap(network, (made, f"{made}\n        torch.manual_seed(0)"))),
+        ("gradients switched on", swap(network, (made, f"torch.set_grad_enabled(False); {made}"))),
+    ]
+
+
 # (words of the verdict, what was written)
 WRONG: dict[str, list[tuple[str, str]]] = {
     "01.1": [
@@ -545,7 +557,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("bare name", g_layers() + "\nGenerator = Generator(5, 12)"),
         ("count the arguments", g_layers(last=", nn.Linear()")),
         ("is it spelled", g_layers(last=", Tanh()")),
-        ("list of layers", g_layers(last="", forward="return torch.sin(self.layers(noise))")),
+        *_disturb(g_layers()),
     ],
     "01.5": [
         ("end with a Sigmoid", d_layers(last="")),
@@ -595,6 +607,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("no Dropout", d_layers(one="nn.LeakyReLU(0.2), nn.Dropout(0.3), ")),
         ("hidden_size after the second", d_layers().replace("2 * hidden_size", "hidden_size")),
         ("hidden_size after the second", d_layers().replace("2 * hidden_size", "512")),
+        *_disturb(d_layers()),
         ("indented inside the class", d_layers().replace("    def forward", "def forward")),
         ("activations and their slopes", d_layers(last=", nn.Sigmoid(), nn.Sigmoid()")),
         (
@@ -676,6 +689,9 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "scores of the fakes",
             swap(D_STEP, ("fake_scores.detach()", "fakes.detach()")),
         ),
+        ("scores of the fakes", swap(D_STEP, ("fake_scores.detach()", "fake_scores[:1].detach()"))),
+        ("scores of the fakes", swap(D_STEP, ("fake_scores.detach()", "fake_scores[1:].detach()"))),
+        ("loss.backward()", swap(D_STEP, ("loss.backward()", "loss.clamp(-1, 1).backward()"))),
         (
             "return all three",
             swap(
@@ -734,6 +750,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ),
         ("then G_solver.step()", swap(G_STEP, ("G_solver.step()\n", ""))),
         ("call backward", swap(G_STEP, ("loss.backward()\n", ""))),
+        ("loss.backward()", swap(G_STEP, ("loss.backward()", "loss.clamp(-1, 1).backward()"))),
         ("then one step", swap(G_STEP, ("G_solver.step()", "G_solver.step()\nG_solver.step()"))),
         ("return missing", swap(G_STEP, ("return loss.detach()", ""))),
         (

@@ -407,11 +407,17 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("is a layer's size", instead(CLASSIFIER, at0="nn.Conv2d(1, 32, 5, padding=2)")),
         ("is a layer's size", without(CLASSIFIER, 6)),
         ("shape (4, 1)", sequential(*CLASSIFIER, "nn.Flatten(0)")),
+        ("nothing after the last one", sequential(*CLASSIFIER, "nn.ReLU()")),
+        ("cuts values off", sequential(*CLASSIFIER, "nn.Hardtanh(-20, 20)")),
     ],
     "02.4": [
         ("not LeakyReLU", sequential(*DC_GENERATOR).replace("nn.ReLU()", "nn.LeakyReLU(0.01)")),
         ("every ReLU", without(DC_GENERATOR, 1, 4, 8)),
         ("first ReLU is", without(DC_GENERATOR, 1)),
+        *(
+            ("cuts values off", instead(DC_GENERATOR, **{f"at{place}": "nn.ReLU6()"}))
+            for place in (1, 4, 8)
+        ),
         ("Tanh is missing", without(DC_GENERATOR, 11)),
         ("not Sigmoid", instead(DC_GENERATOR, at11="nn.Sigmoid()")),
         ("no Sigmoid after", sequential(*DC_GENERATOR, "nn.Sigmoid()")),

@@ -469,6 +469,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     ],
     "04.3": [
         ("so that the mean stays", swap(DROP, (" / (1 - p)", ""))),
+        ("got shape (", swap(DROP, ("return x", "return (x"), ("(1 - p)", "(1 - p)).squeeze()"))),
         ("do not multiply", swap(DROP, ("/ (1 - p)", "* (1 - p)"))),
         ("not by p", swap(DROP, ("/ (1 - p)", "/ p"))),
         ("this multiplies by p", swap(DROP, ("/ (1 - p)", "* p"))),
@@ -678,6 +679,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     ],
     "04.7": [
         ("each image has its own coin", swap(FLIP, ("len(images), 1, 1, 1", "1"))),
+        ("got shape (", f"{FLIP.strip()}.squeeze()"),
         (
             "each image has its own coin",
             """
@@ -756,6 +758,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     ],
     "04.8": [
         ("down from the beginning", "return 1 - share"),
+        ("right for the examples", "return 1.0 if share < 0.495 else 2 * (1 - share)"),
         ("jumps from 1 to 0.5", after_half("1 - share")),
         ("not 0 at once", after_half("0.0")),
         ("not a step to 0.5", after_half("0.5")),

@@ -342,6 +342,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "07.6": [
         ("not the number", swap(OBEDIENCE, (".float().mean()", ".sum()"))),
         ("==", swap(OBEDIENCE, ("==", "!="))),
+        ("no .half()", swap(OBEDIENCE, (".float()", ".half()"))),
         ("no percent", swap(OBEDIENCE, ("return ", "return 100 * "))),
         (
             "the largest logit decides",

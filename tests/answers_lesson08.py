@@ -266,6 +266,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     ],
     "08.3": [
         ("turn the points over", "return numbers @ points"),
+        ("gradients must get through", "return (numbers @ points.T).detach()"),
         ("features first", "return points @ numbers.mT"),
         ("a picture each", "return numbers[0] @ points.T"),
         ("add up", "return numbers[:, :, None] * points"),

@@ -4,11 +4,12 @@ A check raises `WrongAnswer` with what it expected, what it got and a hint; `jud
 of it.
 """
 
-from .effects import NEW_TENSOR, InputChanged, Watched
-from .judging import TIME_LIMIT, Verdict, judge
+from .effects import NEW_TENSOR, InputChanged, Watched, watch_making
+from .judging import Verdict, judge
 from .networks import (
     Slip,
     expect_count,
+    expect_float32,
     expect_same_network,
     replace_layers,
     test_dc_classifer,

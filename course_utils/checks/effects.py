@@ -24,6 +24,7 @@ from .values import describe_question, expect_same_value
 from .words import WrongAnswer, name_difference
 
 NEW_TENSOR = "make a new tensor: no +=, no x[...] = ..., no method that ends with _"
+HALVES = torch.float16, torch.bfloat16
 _SEED = 7_031_000  # one that no answer sets by itself
 _LET_GO = "return it with .detach(): else all that led to it stays in memory"
 _LET_THROUGH = "gradients must get through here: no detach, no .item(), no no_grad, no clamp"
@@ -95,8 +96,8 @@ class Watched:
             got = self(*given)
         self.conclude()
         _expect_same_types(given, self._want, got)
-        if value and not self._draws:
-            expect_same_value(self._want, got, text)
+        if value:
+            expect_same_value(self._want, got, text, drawn=self._draws)
 
     def _compare(
         self, before: tuple[Any, ...], mirrored: tuple[Any, ...], given: tuple[Any, ...]
@@ -111,6 +112,19 @@ class Watched:
                 _expect_same_solver(name, mirror, mine, elsewhere)
             elif isinstance(mine, torch.Generator):
                 _expect_same_draws(name, old, mirror, mine)
+
+
+def watch_making(kind: Callable[..., Any]) -> Callable[..., Any]:
+    """What makes the networks that `kind` makes; WrongAnswer where more than those was changed."""
+
+    def make(*given: Any) -> Any:
+        torch.manual_seed(_SEED)
+        made = kind(*given)
+        _expect_gradients_on()
+        _expect_no_seed(_SEED)
+        return made
+
+    return make
 
 
 def _as_in_a_network(value: Any) -> Any:
@@ -329,10 +343,15 @@ def _expect_same_draws(
 
 
 def _expect_same_types(given: tuple[Any, ...], want: Any, got: Any) -> None:
-    """Of what has the type of all that was given, the type stays: a network takes no other."""
+    """Of what has the type of all that was given, the type stays: a network takes no other.
+
+    And nothing becomes half precision, whose three digits hold no mean of thousands.
+    """
     kinds = {tensor.dtype for tensor in _list_tensors(list(given))}
     for wanted, came in zip(_list_tensors(want), _list_tensors(got)):
-        if wanted.ndim and kinds == {wanted.dtype} and came.dtype != wanted.dtype:
+        stays = wanted.ndim > 0 and kinds == {wanted.dtype}
+        halved = came.dtype in HALVES and wanted.dtype not in HALVES
+        if halved or (stays and came.dtype != wanted.dtype):
             hint = "leave the type of the numbers as it comes: no .double(), no .half()"
             raise WrongAnswer(f"numbers of type {wanted.dtype}", came.dtype, hint)
 

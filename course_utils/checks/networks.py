@@ -89,6 +89,14 @@ def expect_same_network(
     )
 
 
+def expect_float32(model: nn.Module) -> None:
+    """Weights of another type take no images of the course: the first batch would be an error."""
+    for weight in model.parameters():
+        if weight.dtype != torch.float32:
+            hint = "leave the type of the weights as it comes: no .double(), no .half()"
+            raise WrongAnswer("weights of type torch.float32", weight.dtype, hint)
+
+
 def _expect_same_effects(
     model: nn.Module, slots: State, reference: nn.Module, inputs: Tensor
 ) -> None:
@@ -106,16 +114,27 @@ def _expect_same_effects(
         if not torch.allclose(came, want, rtol=1e-2, atol=1e-4 * want.abs().max().item()):
             hint = "no detach, no no_grad, no .data in forward: gradients must reach every layer"
             raise WrongAnswer("the reference's gradients", "others", hint)
-    for times in (1, 3):  # with large weights it shows where a layer cuts values off
-        for weight in (*slots[:count], *ours[:count]):
+    _expect_same_for_other_weights(model, slots[:count], reference, ours[:count], inputs)
+
+
+def _expect_same_for_other_weights(
+    model: nn.Module, slots: State, reference: nn.Module, ours: State, inputs: Tensor
+) -> None:
+    """In eval mode, the same outputs: with large weights it shows where a layer cuts values off."""
+    cases = [("in eval mode", 1, 0), ("for larger weights", 3, 0)]
+    cases += [("for larger weights", 10, 0), ("of the other sign", -1, -2)]
+    for where, times, start in cases:
+        for weight in (*slots[start:], *ours[start:]):
             weight.mul_(times)
         outputs = [net.eval()(inputs.clone()).flatten() for net in (model, reference)]
         if not torch.allclose(*outputs, rtol=1e-3, atol=1e-4 * outputs[1].abs().max().item()):
-            hint = (
-                "dropout and norm as modules, which know of .eval(), or with "
-                "training=self.training; each layer as listed, nothing that cuts values off"
-            )
-            raise WrongAnswer("the reference's output in eval mode", "another", hint)
+            hint = "each layer as listed: nothing after the last one, nothing that cuts values off"
+            if times == 1:
+                hint = (
+                    "dropout and norm as modules, which know of .eval(), or with "
+                    "training=self.training"
+                )
+            raise WrongAnswer(f"the reference's output {where}", "another", hint)
 
 
 def _slopes(network: nn.Module, inputs: Tensor, weights: State) -> list[Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..checks import Watched
+from ..checks import Watched, watch_making
 from .questions import FREE_VALUES, INPUTS, QUESTIONS, Draw
 
 SEEDS = range(1000, 1024)  # of the random questions: always the same, on every machine
@@ -37,7 +37,7 @@ class Exercise:
         A class is asked by its instances: `expect_same_network` looks at what they do.
         """
         if isinstance(self.reference, type) or isinstance(answer, type):
-            self.question(answer)
+            self.question(watch_making(answer))
             return
         watched = Watched(answer, self.reference, self.learns)
         self.question(watched)

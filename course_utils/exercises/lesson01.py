@@ -19,6 +19,7 @@ from ..checks import (
     Slip,
     WrongAnswer,
     expect_close,
+    expect_float32,
     expect_gradients,
     expect_images,
     expect_same_network,
@@ -314,6 +315,10 @@ class _Table:
     def __init__(self) -> None:
         torch.manual_seed(1)
         self.G, self.D = Generator(3, 4), Discriminator(4)
+        with torch.no_grad():  # scores that differ, and losses beyond 1, as they come in training
+            for parameter in (*self.G.parameters(), *self.D.parameters()):
+                parameter.mul_(3)
+            self.D.layers[5].bias.sub_(1)
         self.D_solver = torch.optim.SGD(self.D.parameters(), lr=0.5)
         self.G_solver = torch.optim.SGD(self.G.parameters(), lr=0.5)
         self.images = torch.rand(4, 1, 28, 28) * 2 - 1
@@ -471,6 +476,7 @@ def _expect_module(answer: Any, *sizes: int) -> nn.Module:
     model = answer(*sizes)
     if not isinstance(model, nn.Module):
         raise WrongAnswer("a class made from nn.Module", _kind_of(model), "class ...(nn.Module):")
+    expect_float32(model)
     return model
 
 

@@ -411,7 +411,7 @@ def _expect_place(got: Any, digits: Tensor, certainty: Tensor, wanted: int) -> N
 EXERCISES = [
     Exercise("08.1", centres, ask_centres),
     Exercise("08.2", grid, ask_grid),
-    Exercise("08.3", features, ask_features),
+    Exercise("08.3", features, ask_features, learns=True),
     Exercise("08.4", pointwise, ask_pointwise, learns=True),
     Exercise("08.5", products, ask_products),
     Exercise("08.6", nearest, ask_nearest),

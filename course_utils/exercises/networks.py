@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..checks import Slip, WrongAnswer, expect_same_network, replace_layers
+from ..checks import Slip, WrongAnswer, expect_float32, expect_same_network, replace_layers
 from ..models import count_params
 
 
@@ -23,6 +23,7 @@ def expect_network(
     if not isinstance(model, nn.Module):
         came = "None (is a return missing?)" if model is None else f"a {type(model).__name__}"
         raise WrongAnswer("a network (an nn.Module)", came, "return nn.Sequential(...)")
+    expect_float32(model)
     hint = by_count.get(count_params(model) - count_params(right), "")
     try:
         return expect_same_network(model, right, inputs, slips, hint)

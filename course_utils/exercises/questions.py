@@ -372,7 +372,7 @@ QUESTIONS: dict[str, Callable[[Draw], Arguments]] = {
         d.images(d.whole(1, 8), d.whole(1, 3), d.whole(1, 4), d.whole(1, 5)),
         torch.Generator().manual_seed(d.whole(0, 99)),
     ),
-    "04.8": lambda d: (d.choose(0.0, 0.5, 0.49, 0.51, 1.0, 0, 1, d.number(0, 1)),),
+    "04.8": lambda d: (d.choose(0.0, 0.5, 0.498, 0.502, 1.0, 0, 1, d.number(0, 1)),),
     "04.9": best_of,
     "05.1": probabilities,
     "05.2": lambda d: (d.labels(d.whole(1, 30), classes=d.choose(2, 10)),),
